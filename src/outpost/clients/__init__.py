@@ -1,0 +1,1 @@
+"""How Outpost speaks to servers and files; these packages know nothing of Outpost."""

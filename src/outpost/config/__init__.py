@@ -1,0 +1,1 @@
+"""Settings as frozen data, and the only code that reads the environment."""

@@ -1,0 +1,1 @@
+"""The destination types, one folder each, and what they share."""

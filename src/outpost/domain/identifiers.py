@@ -1,0 +1,49 @@
+"""Typed ids, and how new ones are minted."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from typing import Literal, NewType, assert_never
+
+TenantId = NewType("TenantId", str)
+DestinationId = NewType("DestinationId", str)
+EventId = NewType("EventId", str)
+AttemptId = NewType("AttemptId", str)
+
+IdStyle = Literal["uuidv4", "uuidv7", "nanoid"]
+MintId = Callable[[], str]
+
+_NANOID_LENGTH = 26
+_NANOID_ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def id_minter(style: IdStyle, prefix: str = "") -> MintId:
+    """Return a function that mints ids of `style`, each starting with `prefix` as it stands."""
+    match style:
+        case "uuidv4":
+            return lambda: prefix + str(uuid.uuid4())
+        case "uuidv7":
+            return lambda: prefix + str(_uuid7())
+        case "nanoid":
+            return lambda: prefix + _nanoid()
+        case _:
+            assert_never(style)
+
+
+def _uuid7() -> uuid.UUID:
+    """RFC 9562, section 5.7: 48 bits of Unix milliseconds, then random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value)
+
+
+def _nanoid() -> str:
+    """26 characters of `0-9A-Za-z`, each equally likely."""
+    characters = bytearray()
+    while len(characters) < _NANOID_LENGTH:
+        # 248 is the largest multiple of 62 in a byte; higher bytes would favour the first characters.
+        characters += bytes(_NANOID_ALPHABET[byte % 62] for byte in os.urandom(32) if byte < 248)
+    return characters[:_NANOID_LENGTH].decode()

@@ -1,0 +1,35 @@
+"""When a failed delivery is tried again, and when it is given up."""
+
+from datetime import timedelta
+
+import msgspec
+
+LONGEST_DELAY = timedelta(seconds=9_999_999)
+"""The longest delay that every retry store can hold (pipeline specification, 8.1)."""
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempt number in, delay until the next attempt out.
+
+    Attributes:
+        schedule: Delay after the first, second, ... failed attempt. Empty means exponential.
+        interval: First delay of the exponential schedule; each later one is twice as long.
+        max_retries: Retries after the first attempt; the length of `schedule` when there is one.
+    """
+
+    schedule: tuple[timedelta, ...] = ()
+    interval: timedelta = timedelta(seconds=30)
+    max_retries: int = 10
+
+    def retries_allowed(self) -> int:
+        return len(self.schedule) or self.max_retries
+
+    def delay_after(self, attempt_number: int) -> timedelta | None:
+        """Return how long to wait after failed attempt `attempt_number` (from 1), or None to stop."""
+        step = max(attempt_number, 1)
+        if step > self.retries_allowed():
+            return None
+        if self.schedule:
+            return min(self.schedule[step - 1], LONGEST_DELAY)
+        # The exponent is clamped first: 2**step would overflow a timedelta long before the limit matters.
+        return min(self.interval * 2 ** min(step - 1, 24), LONGEST_DELAY)

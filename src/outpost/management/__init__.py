@@ -1,0 +1,1 @@
+"""Creating, changing, disabling and deleting tenants and destinations."""

@@ -1,0 +1,1 @@
+"""The seams of Outpost: one Protocol per file, each with the promises its drivers keep."""

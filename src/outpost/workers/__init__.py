@@ -1,0 +1,1 @@
+"""Loops that run the pipeline: start, restart, drain."""

@@ -103,7 +103,7 @@ class Ledger(Protocol):
         ...
 
     async def request_retry(self, tenant_id: TenantId, event_id: EventId, destination_id: DestinationId) -> int:
-        """Add a manual task, due at once, for an event that was accepted for the destination; return its attempt number.
+        """Add a manual task, due at once, for an event accepted for the destination; return its attempt number.
 
         Its attempt number is reserved here: one more than every attempt made or task planned for the pair.
 

@@ -80,9 +80,7 @@ class TenantStore(Protocol):
         """
         ...
 
-    async def delete_destination(
-        self, tenant_id: TenantId, destination_id: DestinationId, *, now: datetime
-    ) -> bool:
+    async def delete_destination(self, tenant_id: TenantId, destination_id: DestinationId, *, now: datetime) -> bool:
         """Delete a destination; False if it did not exist."""
         ...
 

@@ -1,0 +1,16 @@
+"""A SQLite file for asyncio programs: one writer thread with group commit, reading connections beside it."""
+
+from outpost.clients.sqlite.database import Database
+from outpost.clients.sqlite.errors import DatabaseBusy, DatabaseCorrupted, DatabaseError, DatabaseUnavailable
+from outpost.clients.sqlite.file_lock import FileLock
+from outpost.clients.sqlite.rows import insert_rows
+
+__all__ = [
+    "Database",
+    "DatabaseBusy",
+    "DatabaseCorrupted",
+    "DatabaseError",
+    "DatabaseUnavailable",
+    "FileLock",
+    "insert_rows",
+]

@@ -12,6 +12,7 @@ from outpost.domain.tenant import StringMap
 from outpost.pipeline.lanes import Lanes
 from outpost.pipeline.match import Matcher
 from outpost.ports.clock import Clock
+from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import Acceptance, Ledger
 from outpost.ports.tenant_store import TenantStore
 
@@ -47,3 +48,98 @@ class PublishResult(msgspec.Struct, frozen=True, kw_only=True):
     id: EventId
     duplicate: bool
     destination_ids: Sequence[DestinationId]
+
+
+class Publisher:
+    """Accepts events, many at once."""
+
+    def __init__(
+        self,
+        *,
+        tenants: TenantStore,
+        matcher: Matcher,
+        ledger: Ledger,
+        lanes: Lanes,
+        topics: Sequence[str],
+        mint_event_id: MintId,
+        clock: Clock,
+    ) -> None:
+        """Args:
+        topics: The topics that may be published; empty allows any.
+        """
+        self._tenants = tenants
+        self._matcher = matcher
+        self._ledger = ledger
+        self._lanes = lanes
+        self._topics = frozenset(topics) | {"*"} if topics else None
+        self._mint_event_id = mint_event_id
+        self._clock = clock
+
+    async def publish_many(self, commands: Sequence[PublishCommand]) -> Sequence[PublishResult | Exception]:
+        """Accept each event that may be published, and hand its deliveries on.
+
+        Returns:
+            For each command its result, or the InvalidInput that refuses it.
+
+        Raises:
+            Unavailable: Nothing was accepted.
+        """
+        now = self._clock()
+        results: list[PublishResult | Exception] = []
+        accepted: list[tuple[int, Acceptance]] = []
+        for command in commands:
+            refusal = self._refusal(command)
+            if refusal is not None:
+                results.append(refusal)
+                continue
+            event = await self._matched(command, now)
+            if event.matched_destination_ids:
+                accepted.append((len(results), self._acceptance(command, event)))
+            results.append(PublishResult(id=event.id, duplicate=False, destination_ids=event.matched_destination_ids))
+        if accepted:
+            await self._accept(accepted, results, now)
+        return results
+
+    def _refusal(self, command: PublishCommand) -> OutpostError | None:
+        if self._topics is None or command.topic in self._topics:
+            return None
+        return ValidationFailed("topic is invalid" if command.topic else "topic is required")
+
+    async def _matched(self, command: PublishCommand, now: datetime) -> Event:
+        event = Event(
+            id=command.id or EventId(self._mint_event_id()),
+            tenant_id=command.tenant_id,
+            topic=command.topic,
+            time=command.time or now,
+            eligible_for_retry=command.eligible_for_retry,
+            metadata=command.metadata,
+            data=command.data,
+        )
+        destinations = await self._tenants.destinations(command.tenant_id)
+        chosen = self._matcher.select(destinations, event, command.destination_id)
+        if not chosen:
+            return event
+        return msgspec.structs.replace(event, matched_destination_ids=tuple([destination.id for destination in chosen]))
+
+    def _acceptance(self, command: PublishCommand, event: Event) -> Acceptance:
+        return Acceptance(
+            event=event,
+            deduplicate=command.id is not None,
+            lease_to=self._lanes.may_lease(event.tenant_id, event.matched_destination_ids),
+        )
+
+    async def _accept(
+        self, accepted: Sequence[tuple[int, Acceptance]], results: list[PublishResult | Exception], now: datetime
+    ) -> None:
+        outcomes = await self._ledger.accept_many([acceptance for _, acceptance in accepted])
+        for (index, acceptance), outcome in zip(accepted, outcomes, strict=True):
+            event = acceptance.event
+            if outcome.duplicate:
+                results[index] = PublishResult(
+                    id=event.id, duplicate=True, destination_ids=event.matched_destination_ids
+                )
+                continue
+            self._lanes.add(outcome.leased)
+            for destination_id in event.matched_destination_ids:
+                if destination_id not in acceptance.lease_to:
+                    self._lanes.tasks_wait(LaneKey(event.tenant_id, destination_id), now)

@@ -17,6 +17,17 @@ class LaneKey(msgspec.Struct, frozen=True):
     destination_id: DestinationId
 
 
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """Tasks leased from one destination's queue.
+
+    Attributes:
+        next_due: When the earliest task that still waits for this destination is due; None if none waits.
+    """
+
+    tasks: Sequence[LeasedTask]
+    next_due: datetime | None
+
+
 class DeliveryQueue(Protocol):
     """Durable waiting tasks, claimed destination by destination.
 
@@ -25,7 +36,7 @@ class DeliveryQueue(Protocol):
     never losses.
     """
 
-    async def claim(self, lane: LaneKey, *, limit: int, now: datetime) -> Sequence[LeasedTask]:
+    async def claim(self, lane: LaneKey, *, limit: int, now: datetime) -> Claim:
         """Lease up to `limit` tasks of one destination that are due at `now`, earliest first.
 
         Raises:
@@ -41,6 +52,6 @@ class DeliveryQueue(Protocol):
         """
         ...
 
-    async def depth(self) -> int:
+    def depth(self) -> int:
         """Return how many tasks exist, waiting and leased."""
         ...

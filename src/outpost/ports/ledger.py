@@ -85,27 +85,19 @@ class Ledger(Protocol):
     async def settle_many(self, settlements: Sequence[Settlement]) -> None:
         """Store attempts, plan or end their tasks, and release the leases, all or nothing.
 
-        Settling a *manual* task also removes the waiting automatic task of the same event and destination; with
-        `retry_at` the settled task takes its place as an automatic one. The next attempt has the number of this one
-        plus one.
+        With `retry_at` the task becomes an automatic one whose attempt number is one higher, due at that moment; unless
+        another task of the same event and destination exists: then that one carries on, and this one ends.
 
         Raises:
             StoreUnavailable: Nothing was stored; the leases still hold.
         """
         ...
 
-    async def release_many(self, leased: Sequence[LeasedTask]) -> None:
-        """Give tasks back untried, due at once, e.g. at shutdown.
-
-        Raises:
-            StoreUnavailable: The leases still hold.
-        """
-        ...
-
     async def request_retry(self, tenant_id: TenantId, event_id: EventId, destination_id: DestinationId) -> int:
         """Add a manual task, due at once, for an event accepted for the destination; return its attempt number.
 
-        Its attempt number is reserved here: one more than every attempt made or task planned for the pair.
+        The number is reserved here: one more than that of every attempt made and of every other task of the pair. A
+        waiting automatic task of the pair is not counted: the manual task takes its place.
 
         Raises:
             NotFound: The event was never owed to this destination.

@@ -1,0 +1,153 @@
+"""One task → one send → one attempt, settled before the task leaves memory."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from outpost.domain.attempt import Attempt, AttemptStatus
+from outpost.domain.delivery import DeliveryResult, DropReason
+from outpost.domain.destination import Destination
+from outpost.domain.errors import InvalidInput, OutpostError, StoreCorrupted, Unavailable
+from outpost.domain.identifiers import AttemptId, MintId
+from outpost.domain.retry_policy import RetryPolicy
+from outpost.pipeline.gather import Gatherer
+from outpost.pipeline.lanes import lane_key
+from outpost.ports.clock import Clock
+from outpost.ports.delivery_queue import LaneKey
+from outpost.ports.ledger import LeasedTask, Settlement
+from outpost.ports.provider import Sender
+from outpost.ports.tenant_store import TenantStore
+
+_logger = logging.getLogger("outpost.delivery")
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 15.0
+
+
+class Senders(Protocol):
+    """Finds the open sender for a destination's present state."""
+
+    def sender(self, destination: Destination) -> Sender:
+        """Raises ValidationFailed or UnknownDestinationType if the stored destination cannot be used."""
+        ...
+
+
+class Deliverer:
+    """Delivers leased tasks and settles them.
+
+    A dependency that is down pauses the task; it neither burns an attempt nor loses the result of one: what a
+    destination answered is kept until the ledger has taken it.
+    """
+
+    def __init__(
+        self,
+        *,
+        tenants: TenantStore,
+        senders: Senders,
+        settlements: "Gatherer[Settlement, None]",
+        retry_policy: RetryPolicy,
+        mint_attempt_id: MintId,
+        clock: Clock,
+        on_retry: Callable[[LaneKey, datetime], None],
+    ) -> None:
+        """Args:
+        on_retry: Told of each planned retry: whose it is and when it is due.
+        """
+        self._tenants = tenants
+        self._senders = senders
+        self._settlements = settlements
+        self._retry_policy = retry_policy
+        self._mint_attempt_id = mint_attempt_id
+        self._clock = clock
+        self._on_retry = on_retry
+
+    async def deliver(self, leased: LeasedTask) -> bool:
+        """Deliver one task and settle it; return False if the destination let the deadline pass.
+
+        Raises:
+            StoreCorrupted: Nothing more can be done in this process.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                settlement = await self._try(leased)
+                break
+            except StoreCorrupted:
+                raise
+            except OutpostError as error:
+                _logger.warning("delivery waits", extra={"fields": {"error": str(error), "pause_seconds": pause}})
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        await self._settle(settlement)
+        if settlement.retry_at is not None:
+            self._on_retry(lane_key(leased), settlement.retry_at)
+        return settlement.attempt is None or settlement.attempt.code != "timeout"
+
+    async def _try(self, leased: LeasedTask) -> Settlement:
+        task = leased.task
+        destination = await self._find(leased)
+        if destination is None:
+            return _dropped(leased, DropReason.DESTINATION_DELETED)
+        if destination.disabled_at is not None:
+            return _dropped(leased, DropReason.DESTINATION_DISABLED)
+        try:
+            sender = self._senders.sender(destination)
+        except InvalidInput as error:
+            result = DeliveryResult(
+                status=AttemptStatus.FAILED, code="ERR", response_data=msgspec.json.encode({"error": str(error)})
+            )
+        else:
+            result = await sender.send(task, now=self._clock())
+        return self._judge(leased, destination, result)
+
+    async def _find(self, leased: LeasedTask) -> Destination | None:
+        wanted = leased.task.destination_id
+        for destination in await self._tenants.destinations(leased.task.event.tenant_id):
+            if destination.id == wanted:
+                return destination
+        return None
+
+    def _judge(self, leased: LeasedTask, destination: Destination, result: DeliveryResult) -> Settlement:
+        task = leased.task
+        now = self._clock()
+        retry_at = None
+        if result.status is AttemptStatus.FAILED and task.event.eligible_for_retry:
+            delay = self._retry_policy.delay_after(task.attempt_number)
+            retry_at = None if delay is None else now + delay
+        attempt = Attempt(
+            id=AttemptId(self._mint_attempt_id()),
+            tenant_id=task.event.tenant_id,
+            event_id=task.event.id,
+            destination_id=destination.id,
+            destination_type=destination.type,
+            attempt_number=task.attempt_number,
+            manual=task.manual,
+            status=result.status,
+            time=now,
+            code=result.code,
+            response_data=result.response_data,
+        )
+        return Settlement(leased=leased, attempt=attempt, retry_at=retry_at)
+
+    async def _settle(self, settlement: Settlement) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._settlements.submit(settlement)
+            except Unavailable as error:
+                _logger.warning("settling waits", extra={"fields": {"error": str(error), "pause_seconds": pause}})
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                return
+
+
+def _dropped(leased: LeasedTask, reason: DropReason) -> Settlement:
+    event = leased.task.event
+    fields = {"event_id": event.id, "tenant_id": event.tenant_id, "destination_id": leased.task.destination_id}
+    _logger.info("delivery dropped", extra={"fields": {**fields, "reason": reason}})
+    return Settlement(leased=leased, dropped=reason)

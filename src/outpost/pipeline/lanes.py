@@ -1,0 +1,296 @@
+"""Which delivery goes next, so that one destination's trouble does not slow the others.
+
+Each destination with something to deliver has a lane:
+
+    stored, waiting ──claim──▶ ready (in memory, leased) ──start──▶ in flight ──▶ settled
+        ▲                                                              │
+        └───────────────────── retry, due later ◀──────────────────────┘
+
+Three rules:
+
+1. Turns go round. Lanes that have a ready task and room take turns, one task each, while the total allows.
+2. A lane's room is a window, like TCP's: it grows with each delivery that ends in time and halves when one runs into
+   its deadline, down to one. A receiver that hangs soon holds one slot; what costs the others is time, not failure.
+3. Memory is bounded. Past the limits on ready tasks and their bytes, tasks stay in the store and are claimed when the
+   lane has room again, earliest first.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from outpost.domain.errors import Unavailable
+from outpost.domain.identifiers import DestinationId, TenantId
+from outpost.ports.clock import Clock
+from outpost.ports.delivery_queue import DeliveryQueue, LaneKey
+from outpost.ports.ledger import LeasedTask
+
+_logger = logging.getLogger(__name__)
+
+Deliver = Callable[[LeasedTask], Awaitable[bool]]
+"""Delivers and settles one task. Returns False if the destination let the deadline pass."""
+
+_FIRST_CLAIM_PAUSE = 0.2
+_LONGEST_CLAIM_PAUSE = 15.0
+
+
+class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds on what runs and on what is held in memory.
+
+    Attributes:
+        in_flight: Deliveries at once, in total.
+        lane_in_flight: Deliveries at once to one destination.
+        first_window: Deliveries at once to a destination about which nothing is known yet.
+        ready: Leased tasks in memory that have not started, in total.
+        lane_ready: The same for one destination.
+        ready_bytes: Event data of all ready tasks.
+    """
+
+    in_flight: int = 512
+    lane_in_flight: int = 256
+    first_window: int = 16
+    ready: int = 8_192
+    lane_ready: int = 2_048
+    ready_bytes: int = 16 * 1024 * 1024
+
+
+class _Lane:
+    """One destination's tasks in memory, and what is known of those in the store."""
+
+    __slots__ = ("claiming", "due_at", "in_flight", "key", "queued", "ready", "stored_due", "window")
+
+    def __init__(self, key: LaneKey, window: int) -> None:
+        self.key = key
+        self.window = window
+        self.ready: deque[LeasedTask] = deque()
+        self.in_flight = 0
+        self.claiming = False
+        self.queued = False  # stands in the round of lanes that may start a task
+        self.stored_due = False  # the store holds tasks that are due now
+        self.due_at: datetime | None = None  # when the earliest stored task will be due
+
+    def idle(self) -> bool:
+        return not (self.ready or self.in_flight or self.claiming or self.stored_due or self.due_at)
+
+
+class Lanes:
+    """Starts deliveries, lane by lane. Use `run` as its one owner; everything else is called from the event loop."""
+
+    def __init__(self, *, queue: DeliveryQueue, deliver: Deliver, clock: Clock, limits: LaneLimits) -> None:
+        self._queue = queue
+        self._deliver = deliver
+        self._clock = clock
+        self._limits = limits
+        self._lanes: dict[LaneKey, _Lane] = {}
+        self._round: deque[_Lane] = deque()
+        self._in_flight = 0
+        self._ready = 0
+        self._ready_bytes = 0
+        self._starved: set[_Lane] = set()
+        self._alarms: list[tuple[datetime, int, LaneKey]] = []
+        self._alarm_number = count()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = False
+
+    async def run(self) -> None:
+        """Deliver until cancelled; then start nothing new and wait for what is in flight."""
+        self._loop = asyncio.get_running_loop()
+        self._running = True
+        try:
+            for key, due_at in (await self._queue.next_due()).items():
+                self.tasks_wait(key, due_at)
+            await self._loop.create_future()
+        finally:
+            self._running = False
+            if self._alarm is not None:
+                self._alarm.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    def may_lease(self, tenant_id: TenantId, destination_ids: Iterable[DestinationId]) -> frozenset[DestinationId]:
+        """Return those destinations whose next task may come straight to memory instead of waiting in the store."""
+        if not self._running or self._full():
+            return frozenset()
+        lanes = self._lanes
+        limit = self._limits.lane_ready
+        return frozenset(
+            destination_id
+            for destination_id in destination_ids
+            if (lane := lanes.get(LaneKey(tenant_id, destination_id))) is None
+            or (not lane.stored_due and len(lane.ready) < limit)
+        )
+
+    def add(self, leased: Iterable[LeasedTask]) -> None:
+        """Take leased tasks and start what may start."""
+        for task in leased:
+            self._put(self._lane(lane_key(task)), task)
+        self._start_deliveries()
+
+    def tasks_wait(self, key: LaneKey, due_at: datetime) -> None:
+        """Note that the store holds a task of this destination which is due at `due_at`."""
+        lane = self._lane(key)
+        if due_at <= self._clock():
+            lane.stored_due = True
+            self._claim_if_room(lane)
+        elif lane.due_at is None or due_at < lane.due_at:
+            lane.due_at = due_at
+            heapq.heappush(self._alarms, (due_at, next(self._alarm_number), key))
+            if self._alarms[0][2] == key:
+                self._set_alarm()
+
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    def _lane(self, key: LaneKey) -> _Lane:
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(key, self._limits.first_window)
+        return lane
+
+    def _full(self) -> bool:
+        return self._ready >= self._limits.ready or self._ready_bytes >= self._limits.ready_bytes
+
+    def _put(self, lane: _Lane, task: LeasedTask) -> None:
+        lane.ready.append(task)
+        self._ready += 1
+        self._ready_bytes += len(task.task.event.data)
+        if not lane.queued and lane.in_flight < lane.window:
+            lane.queued = True
+            self._round.append(lane)
+
+    # --- starting and ending deliveries
+
+    def _start_deliveries(self) -> None:
+        turns = self._round
+        while turns and self._in_flight < self._limits.in_flight and self._running:
+            lane = turns.popleft()
+            lane.queued = False
+            if not lane.ready or lane.in_flight >= lane.window:
+                continue
+            task = lane.ready.popleft()
+            self._ready -= 1
+            self._ready_bytes -= len(task.task.event.data)
+            lane.in_flight += 1
+            self._in_flight += 1
+            self._own(self._run_delivery(lane, task))
+            if lane.ready and lane.in_flight < lane.window:
+                lane.queued = True
+                turns.append(lane)
+            elif lane.stored_due:
+                self._claim_if_room(lane)
+
+    async def _run_delivery(self, lane: _Lane, task: LeasedTask) -> None:
+        in_time = True
+        try:
+            in_time = await self._deliver(task)
+        except Exception:
+            _logger.exception("delivery ended by a fault of this program; its task stays leased until a restart")
+        finally:
+            lane.in_flight -= 1
+            self._in_flight -= 1
+            self._resize(lane, in_time=in_time)
+            if lane.ready and not lane.queued and lane.in_flight < lane.window:
+                lane.queued = True
+                self._round.append(lane)
+            self._after_delivery(lane)
+
+    def _resize(self, lane: _Lane, *, in_time: bool) -> None:
+        if in_time:
+            if lane.window < self._limits.lane_in_flight:
+                lane.window += 1
+        else:
+            lane.window = max(1, lane.window // 2)
+
+    def _after_delivery(self, lane: _Lane) -> None:
+        if self._round:
+            self._start_deliveries()
+        if lane.stored_due:
+            self._claim_if_room(lane)
+        elif lane.idle():
+            self._lanes.pop(lane.key, None)
+        if self._starved and not self._full():
+            starved, self._starved = self._starved, set()
+            for other in starved:
+                self._claim_if_room(other)
+
+    # --- fetching from the store
+
+    def _claim_if_room(self, lane: _Lane) -> None:
+        """Fetch stored tasks once half of the lane's share of memory is free; fetching few at a time costs more."""
+        if lane.claiming or not self._running or len(lane.ready) * 2 > self._claim_size(lane):
+            return
+        if self._full():
+            self._starved.add(lane)
+            return
+        lane.claiming = True
+        self._own(self._claim(lane))
+
+    def _claim_size(self, lane: _Lane) -> int:
+        """A lane that works fast may hold many, one that hangs only a few."""
+        return min(self._limits.lane_ready, max(2 * lane.window, 8))
+
+    async def _claim(self, lane: _Lane) -> None:
+        pause = _FIRST_CLAIM_PAUSE
+        try:
+            while self._running:
+                lane.stored_due = False
+                try:
+                    claim = await self._queue.claim(lane.key, limit=self._claim_size(lane), now=self._clock())
+                except Unavailable as error:
+                    _logger.warning("waiting deliveries cannot be read: %s; trying again in %.1f s", error, pause)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_CLAIM_PAUSE)
+                    continue
+                break
+            else:
+                return
+        finally:
+            lane.claiming = False
+        for task in claim.tasks:
+            self._put(lane, task)
+        if claim.next_due is not None:
+            self.tasks_wait(lane.key, claim.next_due)
+        self._start_deliveries()
+        if lane.stored_due:  # noted while the claim ran
+            self._claim_if_room(lane)
+        elif lane.idle():
+            self._lanes.pop(lane.key, None)
+
+    # --- waking for what becomes due
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        wait = (self._alarms[0][0] - self._clock()) / timedelta(seconds=1)
+        # A millisecond late rather than early: the store compares whole milliseconds.
+        self._alarm = self._loop.call_later(max(0.0, wait) + 0.001, self._wake)
+
+    def _wake(self) -> None:
+        self._alarm = None
+        now = self._clock()
+        while self._alarms and self._alarms[0][0] <= now:
+            due_at, _, key = heapq.heappop(self._alarms)
+            lane = self._lanes.get(key)
+            if lane is not None and lane.due_at is not None and lane.due_at <= due_at:
+                lane.due_at = None
+                lane.stored_due = True
+                self._claim_if_room(lane)
+        if self._alarms:
+            self._set_alarm()
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def lane_key(leased: LeasedTask) -> LaneKey:
+    return LaneKey(leased.task.event.tenant_id, leased.task.destination_id)

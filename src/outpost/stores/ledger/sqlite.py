@@ -70,6 +70,9 @@ _LAST_NUMBER = """
         SELECT max(attempt_number) FROM tasks WHERE event_key = :event AND destination_key = :destination
         AND (lease <> 0 OR manual = 1))
 """
+_REPLACE_WAITING = """
+    DELETE FROM tasks WHERE event_key = :event AND destination_key = :destination AND lease = 0 AND manual = 0
+"""
 _DROP_BATCH = 2_000
 _KNOWN_KEYS = 100_000
 
@@ -268,7 +271,7 @@ class SQLiteLedger:
             raise NotFound("event")
         pair = {"event": row[0], "destination": self._destination_key(connection, lane)}
         replaced = connection.execute(
-            "DELETE FROM tasks WHERE event_key = :event AND destination_key = :destination AND lease = 0 AND manual = 0",
+            _REPLACE_WAITING,
             pair,
         ).rowcount
         number = (connection.execute(_LAST_NUMBER, pair).fetchone()[0] or 0) + 1

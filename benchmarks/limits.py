@@ -1,0 +1,59 @@
+"""What this machine can do at best, to hold the other figures against.
+
+- a bare SQLite loop: 64 rows of 1 KB per transaction, flushed to disk;
+- a bare HTTP pair: the benchmark's own generator against its own receiver, nothing between them.
+"""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+
+def sqlite_group_commits(seconds: float = 2.0) -> dict[str, Any]:
+    """Rows per second of one connection that commits 64 rows at a time, and the time of one lone commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(Path(folder) / "limit.db", isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE rows (key INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+        statement = "INSERT INTO rows (data) VALUES " + ", ".join(["(?)"] * 64)
+        block = [b"x" * 1000] * 64
+        rows, end = 0, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(statement, block)
+            connection.execute("COMMIT")
+            rows += 64
+        lone: list[float] = []
+        for _ in range(200):
+            start = time.perf_counter()
+            connection.execute("INSERT INTO rows (data) VALUES (?)", (b"x" * 1000,))
+            lone.append(time.perf_counter() - start)
+        connection.close()
+    return {
+        "figure": "limit.sqlite_group_commit",
+        "rows_per_second": round(rows / seconds),
+        "lone_commit_ms": round(sorted(lone)[100] * 1000, 3),
+    }
+
+
+def http_pair(receiver_port: int, seconds: float = 3.0) -> dict[str, Any]:
+    """Requests per second of the generator against the receiver alone."""
+    wanted = {"port": receiver_port, "key": "x", "tenants": ["t"], "rate": 0, "seconds": seconds, "connections": 32}
+    code = "import benchmarks.generator as g; g.Load.request = (lambda self, old=g.Load.request: old(self).replace(b'/api/v1/publish', b'/ok')); g.Load.answered = (lambda self, p, s, n, old=g.Load.answered: old(self, p, b'202', n)); import uvloop, json, sys; uvloop.run(g.main(json.loads(sys.stdin.read())))"  # noqa: E501
+    output = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps({**wanted, "payload": 1000}),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    report = json.loads(output.stdout)
+    return {"figure": "limit.http_pair", "per_second": report["per_second"], "p50_ms": report["p50"]}

@@ -1,0 +1,74 @@
+"""Listens, and ends without cutting anyone off."""
+
+import asyncio
+from collections.abc import Sequence
+
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from outpost.api.protocol import PublishProtocol
+from outpost.domain.errors import ConfigurationError
+
+_BACKLOG = 2048
+
+
+class HttpServer:
+    """One listener. uvicorn brings the connection; its server loop, which wakes ten times a second, is not used."""
+
+    def __init__(
+        self, *, config: Config, protocol: type[PublishProtocol], host: str, port: int, stop_seconds: float = 10.0
+    ) -> None:
+        """Args:
+        stop_seconds: How long requests in progress may take once stopping has begun.
+        """
+        self._config = config
+        self._protocol = protocol
+        self._host = host
+        self._port = port
+        self._stop_seconds = stop_seconds
+        self._state = ServerState()
+        self._server: asyncio.Server | None = None
+        self._connection_lost = asyncio.Event()
+
+    async def start(self) -> None:
+        """Raises ConfigurationError if the address cannot be bound."""
+        if not self._config.loaded:
+            self._config.load()
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: self._protocol(self._config, self._state, {}, loop, when_lost=self._connection_lost.set),
+                self._host,
+                self._port,
+                backlog=_BACKLOG,
+                reuse_address=True,
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {self._host}:{self._port}: {error.strerror or error}. Set API_PORT to a free port"
+            ) from None
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return host and port of each listening socket; useful with port 0."""
+        sockets = self._server.sockets if self._server else ()
+        return [each.getsockname()[:2] for each in sockets]
+
+    async def stop(self) -> None:
+        """Stop accepting, let requests in progress end, then close what is left."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self._stop_seconds):
+                while self._state.connections:
+                    self._connection_lost.clear()
+                    await self._connection_lost.wait()
+        except TimeoutError:
+            for connection in list(self._state.connections):
+                connection.transport.abort()  # type: ignore[union-attr]  # both kinds of connection have one
+        for task in list(self._state.tasks):
+            task.cancel()
+        if self._state.tasks:
+            await asyncio.wait(set(self._state.tasks))

@@ -1,0 +1,89 @@
+"""Runs the loops of a process: starts them, starts them again after a fault, tells how they are, ends them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from outpost.domain.errors import StoreCorrupted
+
+_logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 15.0
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A loop that runs until it is cancelled.
+
+    Attributes:
+        names: What health reports call it; several where one loop does the work of several.
+        run: Called again, after a growing pause, whenever it ends by itself.
+    """
+
+    names: Sequence[str]
+    run: Callable[[], Awaitable[None]]
+
+
+class Supervisor:
+    """Owner of all worker loops.
+
+    A worker that fails is started again, for ever: a dependency that is down ends no process. Only damaged data does.
+    """
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+        self._running: dict[str, bool] = {name: False for worker in workers for name in worker.names}
+
+    def health(self) -> Mapping[str, bool]:
+        """Return for each worker whether it runs now."""
+        return dict(self._running)
+
+    def note(self, name: str, *, running: bool) -> None:
+        """Report a part that is not a loop, such as the HTTP server."""
+        self._running[name] = running
+
+    async def run(self) -> None:
+        """Run all workers until cancelled, which lets each end its work.
+
+        Raises:
+            StoreCorrupted: A worker met damaged data; the others have been ended.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in self._workers:
+                    group.create_task(self._keep_running(worker))
+        except* StoreCorrupted as errors:
+            raise _first(errors) from None
+
+    async def _keep_running(self, worker: Worker) -> None:
+        pause = _FIRST_PAUSE
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            self._set(worker, running=True)
+            try:
+                await worker.run()
+                _logger.warning("worker ended", extra={"fields": {"worker": worker.names[0]}})
+            except StoreCorrupted:
+                raise
+            except Exception:
+                _logger.exception("worker failed", extra={"fields": {"worker": worker.names[0]}})
+            finally:
+                self._set(worker, running=False)
+            if loop.time() - started > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _set(self, worker: Worker, *, running: bool) -> None:
+        for name in worker.names:
+            self._running[name] = running
+
+
+def _first(errors: BaseExceptionGroup[StoreCorrupted]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

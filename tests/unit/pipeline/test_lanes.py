@@ -1,0 +1,273 @@
+"""Which delivery goes next."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from outpost.conformance.ledger import START, TENANT, a_settlement, an_acceptance
+from outpost.domain.attempt import Attempt
+from outpost.domain.errors import StoreUnavailable
+from outpost.domain.event import Event
+from outpost.domain.identifiers import DestinationId
+from outpost.pipeline.lanes import LaneLimits, Lanes
+from outpost.ports.delivery_queue import Claim, LaneKey
+from outpost.ports.ledger import LeasedTask
+from outpost.stores.ledger.memory import MemoryLedger
+
+SLOW, QUICK = DestinationId("slow"), DestinationId("quick")
+
+
+class _NoLog:
+    def remember_event(self, event: Event) -> None: ...
+
+    def remember_attempt(self, attempt: Attempt) -> None: ...
+
+
+class Deliveries:
+    """Stands in for delivering: each task waits until the test lets its destination answer."""
+
+    def __init__(self) -> None:
+        self.started: list[LeasedTask] = []
+        self.in_flight: dict[str, int] = {}
+        self.most_in_flight: dict[str, int] = {}
+        self.held: dict[str, list[asyncio.Future[bool]]] = {}
+        self.holding: set[str] = set()
+        self.changed = asyncio.Event()
+
+    async def deliver(self, leased: LeasedTask) -> bool:
+        destination = str(leased.task.destination_id)
+        self.started.append(leased)
+        running = self.in_flight[destination] = self.in_flight.get(destination, 0) + 1
+        self.most_in_flight[destination] = max(self.most_in_flight.get(destination, 0), running)
+        self.changed.set()
+        try:
+            if destination not in self.holding:
+                return True
+            answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self.held.setdefault(destination, []).append(answer)
+            return await answer
+        finally:
+            self.in_flight[destination] -= 1
+            self.changed.set()
+
+    def answer_all(self, destination: str, *, in_time: bool) -> None:
+        held, self.held[destination] = self.held.get(destination, []), []
+        for answer in held:
+            answer.set_result(in_time)
+
+    async def until(self, count: int, destination: str | None = None) -> None:
+        async with asyncio.timeout(5):
+            while len([task for task in self.started if destination in (None, task.task.destination_id)]) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+async def settled() -> None:
+    """Let everything that can run now run."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running_lanes(
+    deliveries: Deliveries, *, limits: LaneLimits | None = None, ledger: MemoryLedger | None = None
+) -> AsyncIterator[tuple[Lanes, MemoryLedger]]:
+    ledger = ledger or MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    lanes = Lanes(
+        queue=ledger, deliver=deliveries.deliver, clock=lambda: datetime.now(UTC), limits=limits or LaneLimits()
+    )
+    owner = asyncio.create_task(lanes.run())
+    await settled()
+    try:
+        yield lanes, ledger
+    finally:
+        deliveries.holding.clear()
+        for destination in list(deliveries.held):
+            deliveries.answer_all(destination, in_time=True)
+        owner.cancel()
+        await asyncio.wait([owner])
+
+
+async def leased_to(ledger: MemoryLedger, destination: DestinationId, names: Iterable[str]) -> list[LeasedTask]:
+    accepted = await ledger.accept_many([an_acceptance(name, to=(destination,)) for name in names])
+    return [leased for each in accepted for leased in each.leased]
+
+
+def names(count: int, prefix: str = "evt") -> list[str]:
+    return [f"{prefix}_{number}" for number in range(count)]
+
+
+async def test_a_ready_task_is_delivered_at_once() -> None:
+    deliveries = Deliveries()
+    async with running_lanes(deliveries) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, QUICK, names(1)))
+
+        await deliveries.until(1)
+        await settled()
+
+        assert lanes.in_flight() == 0
+
+
+async def test_a_hanging_destination_never_holds_more_than_its_window() -> None:
+    deliveries = Deliveries()
+    deliveries.holding.add(SLOW)
+    limits = LaneLimits(in_flight=20, first_window=4)
+    async with running_lanes(deliveries, limits=limits) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, SLOW, names(100, "slow")))
+        lanes.add(await leased_to(ledger, QUICK, names(100, "quick")))
+
+        await deliveries.until(100, QUICK)
+
+        assert deliveries.most_in_flight[SLOW] == 4
+
+
+async def test_running_into_the_deadline_halves_the_window_down_to_one() -> None:
+    deliveries = Deliveries()
+    deliveries.holding.add(SLOW)
+    async with running_lanes(deliveries, limits=LaneLimits(first_window=8)) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, SLOW, names(40)))
+        await deliveries.until(8)
+
+        deliveries.answer_all(SLOW, in_time=False)
+        await settled()
+
+        assert deliveries.in_flight[SLOW] == 1
+        assert len(deliveries.started) == 9
+
+
+async def test_deliveries_that_end_in_time_widen_the_window() -> None:
+    deliveries = Deliveries()
+    deliveries.holding.add(QUICK)
+    async with running_lanes(deliveries, limits=LaneLimits(first_window=2, lane_in_flight=5)) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, QUICK, names(50)))
+        for _ in range(4):
+            await settled()
+            deliveries.answer_all(QUICK, in_time=True)
+        await settled()
+
+        assert deliveries.most_in_flight[QUICK] == 5
+
+
+async def test_lanes_take_turns_when_the_total_is_reached() -> None:
+    deliveries = Deliveries()
+    first, second = DestinationId("first"), DestinationId("second")
+    deliveries.holding |= {SLOW}
+    async with running_lanes(deliveries, limits=LaneLimits(in_flight=1, first_window=1)) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, SLOW, names(1, "block")))
+        await deliveries.until(1)
+        lanes.add(await leased_to(ledger, first, names(3, "a")))
+        lanes.add(await leased_to(ledger, second, names(3, "b")))
+        deliveries.answer_all(SLOW, in_time=True)
+        await deliveries.until(7)
+
+        assert [task.task.destination_id for task in deliveries.started[1:]] == [first, second] * 3
+
+
+async def test_past_the_memory_limit_tasks_wait_in_the_store_and_follow_later() -> None:
+    deliveries = Deliveries()
+    deliveries.holding.add(SLOW)
+    limits = LaneLimits(first_window=1, lane_in_flight=1, lane_ready=3)
+    async with running_lanes(deliveries, limits=limits) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, SLOW, names(4)))
+        assert lanes.may_lease(TENANT, [SLOW, QUICK]) == {QUICK}
+        await ledger.accept_many([an_acceptance(name, to=(SLOW,), lease=False) for name in names(20, "later")])
+        lanes.tasks_wait(LaneKey(TENANT, SLOW), START)
+        deliveries.holding.discard(SLOW)
+        deliveries.answer_all(SLOW, in_time=True)
+
+        await deliveries.until(24)
+
+        assert len({task.task.event.id for task in deliveries.started}) == 24
+
+
+async def test_memory_is_bounded_by_bytes_too() -> None:
+    deliveries = Deliveries()
+    deliveries.holding.add(SLOW)
+    async with running_lanes(deliveries, limits=LaneLimits(first_window=1, ready_bytes=40)) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, SLOW, names(5)))
+
+        assert lanes.may_lease(TENANT, [QUICK]) == frozenset()
+
+
+async def test_a_stored_task_is_delivered_when_it_is_due_and_not_before() -> None:
+    deliveries = Deliveries()
+    delivered_at: list[datetime] = []
+    due_at = datetime.now(UTC) + timedelta(milliseconds=150)
+    async with running_lanes(deliveries) as (lanes, ledger):
+        (leased,) = await leased_to(ledger, QUICK, names(1))
+        await ledger.settle_many([a_settlement(leased, retry_at=due_at)])
+        lanes.tasks_wait(LaneKey(TENANT, QUICK), due_at)
+        await deliveries.until(1)
+        delivered_at.append(datetime.now(UTC))
+
+    assert delivered_at[0] >= due_at - timedelta(milliseconds=1)
+    assert deliveries.started[0].task.attempt_number == 2
+
+
+async def test_an_earlier_due_time_comes_first() -> None:
+    deliveries = Deliveries()
+    now = datetime.now(UTC)
+    async with running_lanes(deliveries) as (lanes, ledger):
+        for name, destination, milliseconds in (("late", SLOW, 3_600_000), ("soon", QUICK, 50)):
+            (leased,) = await leased_to(ledger, destination, [name])
+            due_at = now + timedelta(milliseconds=milliseconds)
+            await ledger.settle_many([a_settlement(leased, retry_at=due_at)])
+            lanes.tasks_wait(LaneKey(TENANT, destination), due_at)
+
+        await deliveries.until(1)
+
+        assert deliveries.started[0].task.destination_id == QUICK
+
+
+async def test_what_waited_before_the_start_is_delivered_after_it() -> None:
+    deliveries = Deliveries()
+    ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    await ledger.accept_many([an_acceptance(name, to=(SLOW, QUICK), lease=False) for name in names(30)])
+    async with running_lanes(deliveries, ledger=ledger):
+        await deliveries.until(60)
+
+
+class _FlakyLedger(MemoryLedger):
+    failures = 2
+
+    async def claim(self, lane: LaneKey, *, limit: int, now: datetime) -> Claim:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("memory", "away")
+        return await super().claim(lane, limit=limit, now=now)
+
+
+async def test_a_store_that_is_away_delays_and_loses_nothing() -> None:
+    deliveries = Deliveries()
+    ledger = _FlakyLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    await ledger.accept_many([an_acceptance("evt_1", to=(QUICK,), lease=False)])
+    async with running_lanes(deliveries, ledger=ledger):
+        await deliveries.until(1)
+
+    assert ledger.failures == 0
+
+
+async def test_stopping_starts_nothing_new_and_waits_for_what_is_in_flight() -> None:
+    deliveries = Deliveries()
+    deliveries.holding.add(SLOW)
+    ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    lanes = Lanes(
+        queue=ledger,
+        deliver=deliveries.deliver,
+        clock=lambda: datetime.now(UTC),
+        limits=LaneLimits(first_window=1, lane_in_flight=1),
+    )
+    owner = asyncio.create_task(lanes.run())
+    await settled()
+    lanes.add(await leased_to(ledger, SLOW, names(2)))
+    await deliveries.until(1)
+
+    owner.cancel()
+    await settled()
+    assert not owner.done()
+    deliveries.answer_all(SLOW, in_time=True)
+    await asyncio.wait([owner])
+
+    assert len(deliveries.started) == 1
+    assert lanes.may_lease(TENANT, [QUICK]) == frozenset()

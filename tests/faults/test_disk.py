@@ -39,9 +39,7 @@ async def test_a_full_disk_answers_503_and_never_202_and_work_goes_on_when_there
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) >= 1
         assert "SQLite" not in answer.json()["message"] or "available" in answer.json()["message"]
-        resource.prlimit(
-            outpost.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        )
+        resource.prlimit(outpost.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         async with asyncio.timeout(30):
             while (again := await outpost.api("POST", "/publish", event)).status != 202:
                 await asyncio.sleep(0.05)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from outpost.domain.attempt import Attempt, AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DropReason
 from outpost.domain.destination import Destination
 from outpost.domain.errors import InvalidInput, OutpostError, StoreCorrupted, Unavailable
-from outpost.domain.identifiers import AttemptId, MintId
+from outpost.domain.identifiers import AttemptId, MintId, TenantId
 from outpost.domain.retry_policy import RetryPolicy
 from outpost.pipeline.gather import Gatherer
 from outpost.pipeline.lanes import lane_key
@@ -20,7 +20,6 @@ from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.ports.provider import Sender
-from outpost.ports.tenant_store import TenantStore
 
 _logger = logging.getLogger("outpost.delivery")
 
@@ -36,6 +35,12 @@ class Senders(Protocol):
         ...
 
 
+class Destinations(Protocol):
+    """The part of the tenant store that delivering needs."""
+
+    async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]: ...
+
+
 class Deliverer:
     """Delivers leased tasks and settles them.
 
@@ -46,7 +51,7 @@ class Deliverer:
     def __init__(
         self,
         *,
-        tenants: TenantStore,
+        tenants: Destinations,
         senders: Senders,
         settlements: "Gatherer[Settlement, None]",
         retry_policy: RetryPolicy,

@@ -21,8 +21,7 @@ class Publisher(asyncio.Protocol):
         self._buffer = b""
         self.idle = True
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
 
     def publish(self) -> None:

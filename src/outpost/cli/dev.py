@@ -1,0 +1,105 @@
+"""`outpost dev`: the newcomer's door. Runs at once, on this machine only, with nothing configured."""
+
+import argparse
+import logging
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from outpost import __version__
+from outpost.cli.options import add_settings_flags, settings_from
+from outpost.config.settings import Settings
+
+_SECRETS = {"API_KEY": "api-key", "API_JWT_SECRET": "api-jwt-secret", "AES_ENCRYPTION_SECRET": "aes-secret"}
+_LOOPBACK = ("127.0.0.0/8", "::1/128", "localhost")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, default=Path("outpost-data"), help="folder for database and secrets (%(default)s)"
+    )
+    parser.add_argument("--temporary", action="store_true", help="keep nothing: a folder that is removed at the end")
+    add_settings_flags(parser, shown=("API_PORT", "TOPICS"))
+
+
+def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> int:
+    if args.temporary:
+        with tempfile.TemporaryDirectory(prefix="outpost-") as folder:
+            return _run_in(Path(folder), args)
+    return _run_in(args.data.resolve(), args)
+
+
+def _run_in(folder: Path, args: argparse.Namespace) -> int:
+    from outpost.cli.serve import serve_until_stopped
+    from outpost.migrations.embedded import apply_pending
+    from outpost.telemetry.logs import configure_logging
+    from outpost.wiring.app import ServeOptions
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = {name: _secret(folder / file) for name, file in _SECRETS.items()}
+    settings = settings_from(args, fallbacks={**kept, "SQLITE_PATH": str(folder / "outpost.db"), "LOG_LEVEL": "warn"})
+    settings = _allowing_loopback(settings)
+    settings.require_server()
+    configure_logging(settings.general.log_level, human=True)
+    for warning in settings.warnings:
+        logging.getLogger("outpost").warning(warning)
+    applied = apply_pending(Path(settings.sqlite.path))
+    if applied:
+        print(f"Database {settings.sqlite.path}: applied {', '.join(applied)}.")
+
+    async def announce(port: int) -> None:
+        print(_welcome(settings, folder / _SECRETS["API_KEY"], port), flush=True)
+
+    return serve_until_stopped(
+        settings, ServeOptions(host="127.0.0.1", dev_receiver=True, announce=announce)
+    )
+
+
+def _secret(path: Path) -> str:
+    """Return the secret kept at `path`, made on first use and readable by its owner only."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path.read_text()
+
+
+def _allowing_loopback(settings: Settings) -> Settings:
+    egress = msgspec.structs.replace(settings.egress, allow=(*settings.egress.allow, *_LOOPBACK))
+    return msgspec.structs.replace(settings, egress=egress)
+
+
+def _welcome(settings: Settings, key_file: Path, port: int) -> str:
+    base = f"http://127.0.0.1:{port}"
+    if settings.is_set("API_KEY"):
+        key, where = "$API_KEY", "the one you set as API_KEY"
+    else:
+        key, where = f"$(cat '{key_file}')", f"in {key_file}"
+    topic = settings.topics.names[0] if settings.topics.names else "user.created"
+    curl = f'curl -H "Authorization: Bearer {key}" -H "Content-Type: application/json"'
+    destination = f'{{"type":"webhook","topics":["*"],"config":{{"url":"{base}/dev/receiver"}}}}'
+    event = f'{{"tenant_id":"acme","topic":"{topic}","data":{{"hello":"world"}}}}'
+    return f"""
+Outpost {__version__} answers at {base}/api/v1  (stop it with Ctrl-C)
+API key:  {where}
+Data:     {settings.sqlite.path}
+
+Paste these in another terminal, one after the other:
+
+  # 1. a tenant
+  {curl} -X PUT {base}/api/v1/tenants/acme
+
+  # 2. its destination: a webhook, here the receiver that comes along
+  {curl} -X POST {base}/api/v1/tenants/acme/destinations -d '{destination}'
+
+  # 3. an event
+  {curl} -X POST {base}/api/v1/publish -d '{event}'
+
+Then look at what arrived:  {base}/dev/receiver
+"""

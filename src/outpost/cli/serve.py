@@ -1,0 +1,49 @@
+"""`outpost serve`: the server. It changes no schema; with anything pending it refuses to start."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+
+from outpost.cli import exit_codes
+from outpost.cli.options import add_settings_flags
+from outpost.config.settings import Settings
+from outpost.domain.errors import StoreCorrupted, StoreUnavailable
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_settings_flags(parser)
+
+
+def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> int:
+    from outpost.telemetry.logs import configure_logging
+
+    settings = settings_loader()
+    settings.require_server()
+    refusal = migrations_refusal(settings)
+    if refusal is not None:
+        return refusal
+    configure_logging(settings.general.log_level)
+    for warning in settings.warnings:
+        logging.getLogger("outpost").warning(warning)
+    from outpost.wiring.app import ServeOptions
+
+    return serve_until_stopped(settings, ServeOptions())
+
+
+def serve_until_stopped(settings: Settings, options: "ServeOptions") -> int:
+    """Serve, and turn what ends the server into an exit code."""
+    from outpost.wiring.app import serve
+
+    try:
+        serve(settings, options)
+    except StoreUnavailable as error:
+        return _say(error, exit_codes.UNREACHABLE)
+    except StoreCorrupted as error:
+        return _say(error, exit_codes.FAILED)
+    return exit_codes.DONE
+
+
+def _say(error: object, code: int) -> int:
+    print(f"Error: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,108 @@
+"""A running Outpost: parts, HTTP server and workers, from the first log line to the last."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import msgspec
+from uvicorn import Config
+
+from outpost.api.dev_receiver import DevReceiver
+from outpost.api.protocol import protocol_class
+from outpost.api.server import HttpServer
+from outpost.config.settings import Settings
+from outpost.domain.errors import ConfigurationError
+from outpost.ports.clock import system_clock
+from outpost.wiring.embedded import Parts, open_embedded
+from outpost.wiring.http import build_app, publish_road
+from outpost.wiring.process import prepare, run_in_loop, settle_memory, stop_signal
+from outpost.wiring.receiver import signature_verdict
+from outpost.workers.supervisor import Supervisor
+
+_logger = logging.getLogger("outpost")
+
+Announce = Callable[[int], Awaitable[None]]
+"""Told the port once requests are answered."""
+
+
+class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How this process differs from a plain server.
+
+    Attributes:
+        host: Address to listen on.
+        dev_receiver: Serve `/dev/receiver`.
+        announce: Called when the server is ready.
+    """
+
+    host: str = "0.0.0.0"
+    dev_receiver: bool = False
+    announce: Announce | None = None
+
+
+def serve(settings: Settings, options: ServeOptions) -> None:
+    """Run until SIGTERM or SIGINT, then end cleanly.
+
+    Raises:
+        ConfigurationError: The settings do not allow a start.
+        StoreCorrupted: Stored data is damaged.
+    """
+    if settings.profile != "embedded":
+        raise ConfigurationError(
+            f"this version runs the embedded profile only, and the configuration chooses {settings.profile}; "
+            "set SQLITE_PATH and remove the settings of Redis, broker and log store"
+        )
+    prepare()
+    run_in_loop(_serve(settings, options))
+
+
+async def _serve(settings: Settings, options: ServeOptions) -> None:
+    stop = stop_signal()
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(open_embedded(settings, system_clock))
+        supervisor = Supervisor(parts.workers)
+        server = _server(settings, options, parts, supervisor)
+        await server.start()
+        working = asyncio.create_task(supervisor.run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            port = server.addresses()[0][1]
+            supervisor.note("http-server", running=True)
+            _logger.info("http server listening", extra={"fields": {"host": options.host, "port": port}})
+            settle_memory()
+            if options.announce is not None:
+                await options.announce(port)
+            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+            _logger.info("shutting down")
+        finally:
+            stopping.cancel()
+            supervisor.note("http-server", running=False)
+            await server.stop()
+            working.cancel()
+            await asyncio.wait([working, stopping])
+        if not working.cancelled():
+            working.result()
+    _logger.info("outpost shutdown complete")
+
+
+def _server(settings: Settings, options: ServeOptions, parts: Parts, supervisor: Supervisor) -> HttpServer:
+    receiver = None
+    if options.dev_receiver:
+        receiver = DevReceiver(verify=signature_verdict(parts), clock=system_clock)
+    app = build_app(settings, parts, supervisor, receiver)
+    config = Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+    )
+    return HttpServer(
+        config=config,
+        protocol=protocol_class(publish_road(settings, parts)),
+        host=options.host,
+        port=settings.api.port,
+    )

@@ -1,0 +1,55 @@
+"""`outpost config list`: the configuration in force, without its secrets."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import msgspec
+
+from outpost.cli import exit_codes
+from outpost.cli.options import add_settings_flags
+from outpost.config.settings import Settings
+from outpost.config.summary import summary
+from outpost.domain.errors import ConfigurationError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_settings_flags(parser)
+    commands = parser.add_subparsers(dest="config_command", metavar="COMMAND", required=True)
+    text = "print every setting in force, one per line, without secrets"
+    list_ = commands.add_parser("list", help=text, description=text)
+    list_.add_argument("--json", action="store_true", help="print one JSON document")
+    add_settings_flags(list_)
+
+
+def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> int:
+    """Print what is in force; a configuration that `serve` would refuse is shown all the same, with a warning."""
+    settings = settings_loader()
+    fields, warnings = summary(settings), [*settings.warnings]
+    try:
+        settings.require_server()
+    except ConfigurationError as error:
+        warnings.append(f"outpost serve would not start: {error}")
+    if args.json:
+        document = {"schema": 1, "command": "config list", "ok": True, "settings": fields, "warnings": warnings}
+        print(msgspec.json.encode(document).decode())
+    else:
+        print(format_fields(fields))
+        for warning in warnings:
+            print(f"Warning: {warning}", file=sys.stderr)
+    return exit_codes.DONE
+
+
+def format_fields(fields: Mapping[str, object]) -> str:
+    """One line per field, sorted: the key padded to the longest, two blanks, the value."""
+    width = max(map(len, fields), default=0)
+    return "\n".join(f"{name:<{width}}  {_text(fields[name])}".rstrip() for name in sorted(fields))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + " ".join(map(str, cast(tuple[object, ...], value))) + "]"
+    return str(value)

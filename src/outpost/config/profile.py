@@ -11,36 +11,36 @@ _HOW_TO_START = (
 )
 
 
-def choose(said: Profile | None, *, embedded: Sequence[str], reference: Sequence[str]) -> Profile:
+def choose(said: Profile | None, *, embedded: Sequence[str], distributed: Sequence[str]) -> Profile:
     """Return the profile.
 
     Args:
         said: The setting PROFILE, None if unset.
         embedded: Names of settings in force that belong to the embedded profile.
-        reference: Names of settings in force that belong to Redis, a log store or a broker.
+        distributed: Names of settings in force that belong to Redis, a log store or a broker.
 
     Raises:
         ConfigurationError: Nothing is configured, or two profiles are.
     """
     match said:
         case None:
-            return _derive(embedded, reference)
+            return _derive(embedded, distributed)
         case "embedded":
-            _refuse(said, reference)
+            _refuse(said, distributed)
         case "distributed":
             _refuse(said, embedded)
         case "postgres":
-            _refuse(said, [*embedded, *(name for name in reference if name != "POSTGRES_URL")])
+            _refuse(said, [*embedded, *(name for name in distributed if name != "POSTGRES_URL")])
     return said
 
 
-def _derive(embedded: Sequence[str], reference: Sequence[str]) -> Profile:
-    if embedded and reference:
+def _derive(embedded: Sequence[str], distributed: Sequence[str]) -> Profile:
+    if embedded and distributed:
         raise ConfigurationError(
-            f"{_some(embedded)} chooses the embedded profile and {_some(reference)} the distributed one; "
+            f"{_some(embedded)} chooses the embedded profile and {_some(distributed)} the distributed one; "
             "remove one of them"
         )
-    if reference:
+    if distributed:
         return "distributed"
     if embedded:
         return "embedded"

@@ -1,6 +1,6 @@
 """What `serve` needs beyond values that are right one by one.
 
-The order is that of section 6 of the configuration rules: stores, queues, publish queue, secrets, portal, telemetry,
+The order is fixed: stores, queues, publish queue, secrets, portal, telemetry,
 retries. The first fault ends the start.
 """
 

@@ -40,7 +40,7 @@ from outpost.config.usage_telemetry import UsageTelemetrySettings
 from outpost.config.webhook import WebhookSettings
 
 # Naming anything in these sections chooses the distributed profile.
-_REFERENCE_STORES = ("redis", "postgres", "clickhouse", "rabbitmq", "aws_sqs", "gcp_pubsub", "azure_servicebus")
+_SHARED_STORES = ("redis", "postgres", "clickhouse", "rabbitmq", "aws_sqs", "gcp_pubsub", "azure_servicebus")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: It chooses none, or contradicts itself.
         """
-        embedded, reference = self._names_given("sqlite"), self._names_given(*_REFERENCE_STORES)
-        return profiles.choose(self.general.profile, embedded=embedded, reference=reference)
+        embedded, distributed = self._names_given("sqlite"), self._names_given(*_SHARED_STORES)
+        return profiles.choose(self.general.profile, embedded=embedded, distributed=distributed)
 
     @property
     def broker(self) -> Broker | None:

@@ -55,7 +55,7 @@ clean: ## Remove environments, caches and builds; keep outpost-data.
 
 $(READY): pyproject.toml constraints.txt
 	@python=$$(tools/find-python) && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
-	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt hatchling
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt editables hatchling
 	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@touch $@
 

@@ -34,9 +34,15 @@ def way_out(request: pytest.FixtureRequest) -> None:
 async def _no_task_is_left() -> AsyncIterator[None]:
     """Fail a test that leaves a task running: nobody would see how it ends."""
     yield
+    left = _other_tasks()
     for _ in range(3):  # a task that was just cancelled needs a turn or two of the loop to end
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        if not left:
-            return
-        await asyncio.sleep(0)
-    pytest.fail("left running: " + ", ".join(sorted(repr(task.get_coro()) for task in left if task)), pytrace=False)
+        if left:
+            await asyncio.sleep(0)
+            left = _other_tasks()
+    if left:
+        pytest.fail("left running: " + ", ".join(sorted(repr(task.get_coro()) for task in left)), pytrace=False)
+
+
+def _other_tasks() -> set[asyncio.Task[object]]:
+    current = asyncio.current_task()
+    return {task for task in asyncio.all_tasks() if task is not current}

@@ -11,7 +11,9 @@ SOURCE = ROOT / "src"
 
 def tracked_files() -> list[Path]:
     """Return every file of the repository that git knows, with a path relative to `ROOT`."""
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    # CI may check out as another user than it runs as, which git refuses to look at unless told so.
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    listing = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return [Path(name) for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 

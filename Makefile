@@ -43,8 +43,8 @@ contracts: $(READY) ## Check who may import whom.
 wheel: $(READY) $(SIDE_ENVIRONMENTS) ## Build the sdist and the wheel, and test the wheel away from src.
 	@tools/test-wheel
 
-docs: $(READY) ## Write the generated pages of docs/ anew.
-	@$(BIN)/python tools/generate_docs.py
+docs: $(READY) ## Write the generated pages anew.
+	@$(BIN)/python -m tools.generate_docs
 
 lock: ## Move constraints.txt and the other pins to the newest versions.
 	@tools/lock

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tools.generate_docs import COMMANDS_PAGE, PAGES, commands
 
 from tests.support.checkout import ROOT, tracked_files
+from tools.generate_docs import COMMANDS_PAGE, PAGES, commands
 
 _DOCUMENTS = [path for path in tracked_files() if path.suffix == ".md" and path.parts[0] not in ("src", "tests")]
 

@@ -64,7 +64,7 @@ def _walk(
 
 def _options(parser: argparse.ArgumentParser) -> str:
     rows = [
-        f"| {_spelling(action)} | {_sentence(action.help % {**vars(action), 'prog': parser.prog})} |"
+        f"| {_cell(_spelling(action))} | {_cell(_sentence(action.help % {**vars(action), 'prog': parser.prog}))} |"
         for action in parser._actions
         if action.help and action.help != argparse.SUPPRESS and action.dest != "help"
         if not isinstance(action, argparse._SubParsersAction)
@@ -77,7 +77,11 @@ def _spelling(action: argparse.Action) -> str:
     if not action.option_strings:
         return f"`{value}`"
     suffix = f" {value if action.metavar or action.choices else value.upper()}" if value else ""
-    return ", ".join(f"`{option}{suffix}`" for option in reversed(action.option_strings)).replace("|", "\\|")
+    return ", ".join(f"`{option}{suffix}`" for option in sorted(action.option_strings, key=len, reverse=True))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _sentence(text: str) -> str:

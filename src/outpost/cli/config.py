@@ -9,6 +9,7 @@ import msgspec
 
 from outpost.cli import exit_codes
 from outpost.cli.options import add_settings_flags
+from outpost.config import server_requirements
 from outpost.config.settings import Settings
 from outpost.config.summary import summary
 from outpost.domain.errors import ConfigurationError
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> in
     settings = settings_loader()
     fields, warnings = summary(settings), [*settings.warnings]
     try:
-        settings.require_server()
+        server_requirements.check(settings)
     except ConfigurationError as error:
         warnings.append(f"outpost serve would not start: {error}")
     if args.json:

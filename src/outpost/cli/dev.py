@@ -12,6 +12,7 @@ import msgspec
 
 from outpost import __version__
 from outpost.cli.options import add_settings_flags, settings_from
+from outpost.config import server_requirements
 from outpost.config.settings import Settings
 
 _SECRETS = {"API_KEY": "api-key", "API_JWT_SECRET": "api-jwt-secret", "AES_ENCRYPTION_SECRET": "aes-secret"}
@@ -43,7 +44,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
     kept = {name: _secret(folder / file) for name, file in _SECRETS.items()}
     settings = settings_from(args, fallbacks={**kept, "SQLITE_PATH": str(folder / "outpost.db"), "LOG_LEVEL": "warn"})
     settings = _allowing_loopback(settings)
-    settings.require_server()
+    server_requirements.check(settings)
     configure_logging(settings.general.log_level, human=True)
     for warning in settings.warnings:
         logging.getLogger("outpost").warning(warning)
@@ -54,9 +55,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
     async def announce(port: int) -> None:
         print(_welcome(settings, folder / _SECRETS["API_KEY"], port), flush=True)
 
-    return serve_until_stopped(
-        settings, ServeOptions(host="127.0.0.1", dev_receiver=True, announce=announce)
-    )
+    return serve_until_stopped(settings, ServeOptions(host="127.0.0.1", dev_receiver=True, announce=announce))
 
 
 def _secret(path: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from outpost.cli import exit_codes
 from outpost.cli.options import add_settings_flags
+from outpost.config import server_requirements
 from outpost.config.settings import Settings
 from outpost.domain.errors import StoreCorrupted, StoreUnavailable
 
@@ -19,7 +20,7 @@ def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> in
     from outpost.telemetry.logs import configure_logging
 
     settings = settings_loader()
-    settings.require_server()
+    server_requirements.check(settings)
     refusal = migrations_refusal(settings)
     if refusal is not None:
         return refusal

@@ -34,7 +34,7 @@ def load_settings(
     cwd: str | os.PathLike[str] | None = None,
     fallbacks: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Read all sources into `Settings`. Each value is checked by itself; `require_server` checks the whole.
+    """Read all sources into `Settings`. Each value is checked by itself; `server_requirements.check` checks the whole.
 
     Args:
         config_path: File named by the flag `--config`.

@@ -124,16 +124,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def value(self, setting: Setting) -> object:
         return getattr(getattr(self, setting.section), setting.field)
 
-    def require_server(self) -> None:
-        """Check that `serve` has all it needs.
-
-        Raises:
-            ConfigurationError: Something is missing or contradictory; says what to set.
-        """
-        from outpost.config.server_requirements import check  # reads Settings itself
-
-        check(self)
-
     def _names_given(self, *sections: str) -> tuple[str, ...]:
         """Environment names of settings in `sections` that were set to something."""
         touched = (

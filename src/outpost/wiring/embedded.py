@@ -135,4 +135,3 @@ def _retention(settings: Settings, log: LogStore, clock: Clock) -> Sequence[Work
     if not days:
         return ()
     return (Worker(names=("log-retention",), run=Retention(log=log, keep=timedelta(days=days), clock=clock).run),)
-

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from outpost.config import server_requirements
 from outpost.config.load import load_settings
 from outpost.config.settings import Settings
 from outpost.config.sqlite import SqliteSettings
@@ -86,7 +87,7 @@ def test_settings_made_by_hand_have_a_profile() -> None:
     ],
 )
 def test_a_complete_configuration_may_serve(environ: dict[str, str]) -> None:
-    load(environ).require_server()
+    server_requirements.check(load(environ))
 
 
 @pytest.mark.parametrize(
@@ -116,14 +117,14 @@ def test_a_complete_configuration_may_serve(environ: dict[str, str]) -> None:
 )
 def test_what_serve_needs_is_asked_for(environ: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
-        load(environ).require_server()
+        server_requirements.check(load(environ))
 
 
 def test_an_empty_redis_host_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".outpost.yaml").write_text("redis: {host: ''}\npostgres: postgres://h/d\n")
 
     with pytest.raises(ConfigurationError, match="redis configuration is required"):
-        load_settings(environ=SECRETS, cwd=tmp_path).require_server()
+        server_requirements.check(load_settings(environ=SECRETS, cwd=tmp_path))
 
 
 def test_the_first_configured_broker_carries_the_queues() -> None:

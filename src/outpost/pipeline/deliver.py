@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -20,8 +20,10 @@ from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.ports.provider import Sender
+from outpost.telemetry.event_lines import EventLine
 
 _logger = logging.getLogger("outpost.delivery")
+_attempted = EventLine(_logger, "delivery.attempted")
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 15.0
@@ -99,6 +101,7 @@ class Deliverer:
             return _dropped(leased, DropReason.DESTINATION_DELETED)
         if destination.disabled_at is not None:
             return _dropped(leased, DropReason.DESTINATION_DISABLED)
+        started = self._clock()
         try:
             sender = self._senders.sender(destination)
         except InvalidInput as error:
@@ -106,8 +109,11 @@ class Deliverer:
                 status=AttemptStatus.FAILED, code="ERR", response_data=msgspec.json.encode({"error": str(error)})
             )
         else:
-            result = await sender.send(task, now=self._clock())
-        return self._judge(leased, destination, result)
+            result = await sender.send(task, now=started)
+        settlement = self._judge(leased, destination, result)
+        if _attempted.wanted():
+            self._log(settlement, started)
+        return settlement
 
     async def _find(self, leased: LeasedTask) -> Destination | None:
         wanted = leased.task.destination_id
@@ -138,6 +144,32 @@ class Deliverer:
         )
         return Settlement(leased=leased, attempt=attempt, retry_at=retry_at)
 
+    def _log(self, settlement: Settlement, started: datetime) -> None:
+        attempt, event = settlement.attempt, settlement.leased.task.event
+        if attempt is None:
+            return
+        fields: dict[str, object] = {
+            "attempt_id": attempt.id,
+            "event_id": event.id,
+            "tenant_id": event.tenant_id,
+            "topic": event.topic,
+            "destination_id": attempt.destination_id,
+            "destination_type": attempt.destination_type,
+            "attempt_status": attempt.status,
+            "attempt_code": attempt.code,
+            "attempt_number": attempt.attempt_number,
+            "attempt_max": self._retry_policy.retries_allowed() + 1,
+            "manual": attempt.manual,
+            "eligible_for_retry": event.eligible_for_retry,
+            "attempt_started_at": started.isoformat(),
+            "attempt_duration_ms": _milliseconds(attempt.time - started),
+            "retry_id": f"{event.id}:{attempt.destination_id}",
+            "retry_scheduled": settlement.retry_at is not None,
+        }
+        if settlement.retry_at is not None:
+            fields["retry_backoff_ms"] = _milliseconds(settlement.retry_at - attempt.time)
+        _attempted.write(**fields)
+
     async def _settle(self, settlement: Settlement) -> None:
         pause = _FIRST_PAUSE
         while True:
@@ -149,6 +181,10 @@ class Deliverer:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 return
+
+
+def _milliseconds(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
 
 
 def _dropped(leased: LeasedTask, reason: DropReason) -> Settlement:

@@ -1,5 +1,6 @@
 """Accept events: check the topic, choose the destinations, store event and tasks, hand on what can go at once."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,6 +16,9 @@ from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import Acceptance, Ledger
 from outpost.ports.tenant_store import TenantStore
+from outpost.telemetry.event_lines import EventLine
+
+_received = EventLine(logging.getLogger("outpost.publish"), "event.received")
 
 
 class PublishCommand(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +144,15 @@ class Publisher:
                 )
                 continue
             self._lanes.add(outcome.leased)
+            if _received.wanted():
+                _received.write(
+                    event_id=event.id,
+                    tenant_id=event.tenant_id,
+                    topic=event.topic,
+                    matched_destination_count=len(event.matched_destination_ids),
+                    matched_destination_ids=event.matched_destination_ids,
+                    event_received_at=now.isoformat(),
+                )
             for destination_id in event.matched_destination_ids:
                 if destination_id not in acceptance.lease_to:
                     self._lanes.tasks_wait(LaneKey(event.tenant_id, destination_id), now)

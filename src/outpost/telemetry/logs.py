@@ -142,6 +142,8 @@ class _Sampler:
         self._seen: dict[tuple[int, str], int] = {}
 
     def keeps(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "sampled", False):  # by its author, before it was made
+            return True
         second = int(record.created)
         if second != self._second:
             self._second = second

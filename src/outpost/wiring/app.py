@@ -89,7 +89,7 @@ def _server(settings: Settings, options: ServeOptions, parts: Parts, supervisor:
     receiver = None
     if options.dev_receiver:
         receiver = DevReceiver(verify=signature_verdict(parts), clock=system_clock)
-    app = build_app(settings, parts, supervisor, receiver)
+    app = build_app(settings, parts, supervisor, receiver.routes() if receiver else ())
     config = Config(
         app,
         lifespan="off",

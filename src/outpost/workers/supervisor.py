@@ -36,9 +36,9 @@ class Supervisor:
         self._workers = workers
         self._running: dict[str, bool] = {name: False for worker in workers for name in worker.names}
 
-    def health(self) -> Mapping[str, bool]:
-        """Return for each worker whether it runs now."""
-        return dict(self._running)
+    def report(self) -> tuple[bool, Mapping[str, bool]]:
+        """Return whether all is well, and for each worker whether it runs now."""
+        return all(self._running.values()), dict(self._running)
 
     def note(self, name: str, *, running: bool) -> None:
         """Report a part that is not a loop, such as the HTTP server."""

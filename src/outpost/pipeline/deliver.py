@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from outpost.domain.attempt import Attempt, AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DropReason
 from outpost.domain.destination import Destination
 from outpost.domain.errors import InvalidInput, OutpostError, StoreCorrupted, Unavailable
-from outpost.domain.identifiers import AttemptId, MintId, TenantId
+from outpost.domain.identifiers import AttemptId, MintId
 from outpost.domain.retry_policy import RetryPolicy
 from outpost.pipeline.gather import Gatherer
 from outpost.pipeline.lanes import lane_key
@@ -20,6 +20,7 @@ from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.ports.provider import Sender
+from outpost.ports.tenant_store import DestinationsByTenant
 from outpost.telemetry.event_lines import EventLine
 
 _logger = logging.getLogger("outpost.delivery")
@@ -37,12 +38,6 @@ class Senders(Protocol):
         ...
 
 
-class Destinations(Protocol):
-    """The part of the tenant store that delivering needs."""
-
-    async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]: ...
-
-
 class Deliverer:
     """Delivers leased tasks and settles them.
 
@@ -53,7 +48,7 @@ class Deliverer:
     def __init__(
         self,
         *,
-        tenants: Destinations,
+        tenants: DestinationsByTenant,
         senders: Senders,
         settlements: "Gatherer[Settlement, None]",
         retry_policy: RetryPolicy,

@@ -15,7 +15,7 @@ from outpost.pipeline.match import Matcher
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import Acceptance, Ledger
-from outpost.ports.tenant_store import TenantStore
+from outpost.ports.tenant_store import DestinationsByTenant
 from outpost.telemetry.event_lines import EventLine
 
 _received = EventLine(logging.getLogger("outpost.publish"), "event.received")
@@ -60,7 +60,7 @@ class Publisher:
     def __init__(
         self,
         *,
-        tenants: TenantStore,
+        tenants: DestinationsByTenant,
         matcher: Matcher,
         ledger: Ledger,
         lanes: Lanes,

@@ -10,7 +10,7 @@ from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import Ledger
 from outpost.ports.log_store import LogStore
-from outpost.ports.tenant_store import TenantStore
+from outpost.ports.tenant_store import DestinationsByTenant
 
 
 class ManualRetry:
@@ -19,7 +19,7 @@ class ManualRetry:
     def __init__(
         self,
         *,
-        tenants: TenantStore,
+        tenants: DestinationsByTenant,
         log: LogStore,
         ledger: Ledger,
         matcher: Matcher,

@@ -30,7 +30,18 @@ class TenantPage(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
-class TenantStore(Protocol):
+class DestinationsByTenant(Protocol):
+    """The part of the tenant store that the pipeline needs."""
+
+    async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
+        """Return a tenant's destinations in order of (created_at, id); empty for an unknown tenant.
+
+        This is on the hot path: a driver answers it from memory where it can know that nothing changed.
+        """
+        ...
+
+
+class TenantStore(DestinationsByTenant, Protocol):
     """Tenants and destinations as the rest of Outpost sees them.
 
     Promises: a write is durable and seen by every later read when it returns; each method is atomic. Deleted things
@@ -63,13 +74,6 @@ class TenantStore(Protocol):
         ...
 
     async def destination(self, tenant_id: TenantId, destination_id: DestinationId) -> Destination | None: ...
-
-    async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
-        """Return a tenant's destinations in order of (created_at, id); empty for an unknown tenant.
-
-        This is on the hot path: a driver answers it from memory where it can know that nothing changed.
-        """
-        ...
 
     async def change_destination(
         self, tenant_id: TenantId, destination_id: DestinationId, change: Callable[[Destination], Destination]

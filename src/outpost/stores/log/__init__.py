@@ -1,0 +1,1 @@
+"""Drivers of the log store: what was accepted and attempted."""

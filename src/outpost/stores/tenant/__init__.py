@@ -1,0 +1,1 @@
+"""Drivers of the tenant store, and the sealing of secrets above them."""

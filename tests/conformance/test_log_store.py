@@ -1,0 +1,45 @@
+"""The drivers of the log store keep their port's promises."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from outpost.conformance.log_store import LogHarness, LogStoreConformance
+from outpost.domain.attempt import Attempt
+from outpost.domain.event import Event
+from outpost.stores.log.memory import MemoryLog, MemoryLogStore
+from outpost.stores.log.sqlite import SQLiteLogStore
+from tests.support.sqlite import fresh_database
+from tests.support.sqlite_log import insert_event, insert_task
+
+
+class TestMemoryLogStore(LogStoreConformance):
+    @pytest.fixture
+    def log(self) -> LogHarness:
+        shelf = MemoryLog()
+        owed: list[Event] = []
+
+        async def record(event: Event, attempts: Sequence[Attempt]) -> None:
+            shelf.remember_event(event)
+            for attempt in attempts:
+                shelf.remember_attempt(attempt)
+
+        async def owe(event: Event) -> None:
+            owed.append(event)
+
+        return LogHarness(store=MemoryLogStore(shelf, has_tasks=owed.__contains__), record=record, owe=owe)
+
+
+class TestSQLiteLogStore(LogStoreConformance):
+    @pytest.fixture
+    async def log(self, tmp_path: Path) -> AsyncIterator[LogHarness]:
+        async with fresh_database(tmp_path) as database:
+
+            async def record(event: Event, attempts: Sequence[Attempt]) -> None:
+                await database.write(lambda connection: insert_event(connection, event, attempts))
+
+            async def owe(event: Event) -> None:
+                await database.write(lambda connection: insert_task(connection, event))
+
+            yield LogHarness(store=SQLiteLogStore(database), record=record, owe=owe)

@@ -5,7 +5,9 @@
     ├── InvalidInput          the caller must change the request
     │   ├── ValidationFailed      one message per field
     │   ├── InvalidTopics
-    │   └── UnknownDestinationType
+    │   ├── UnknownDestinationType
+    │   ├── TypeIsFixed
+    │   └── InTheFuture
     ├── Refused               valid, but the present state does not allow it
     │   ├── DestinationExists   DestinationLimitReached
     │   └── DestinationDisabled DestinationDoesNotMatch
@@ -72,6 +74,25 @@ class UnknownDestinationType(InvalidInput):
     def __init__(self, type_: str) -> None:
         self.type = type_
         super().__init__(f"no provider registered for destination type: {type_}")
+
+
+class TypeIsFixed(InvalidInput):
+    """A destination keeps the type it was created with."""
+
+    code = "type_is_fixed"
+
+    def __init__(self) -> None:
+        super().__init__("type cannot be updated")
+
+
+class InTheFuture(InvalidInput):
+    """An instant that must have passed already has not."""
+
+    code = "in_the_future"
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"{field} cannot be in the future")
 
 
 class Refused(OutpostError):

@@ -1,0 +1,114 @@
+"""The HTTP API as one ASGI app."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
+
+from outpost import __version__
+from outpost.api.auth import Access, Authenticator
+from outpost.api.collaborators import Health, Publish, Retrying
+from outpost.api.errors import Problem, refusal, unknown_path
+from outpost.api.origin import Origin
+from outpost.api.resource import Call, Method, Resource, ResourceApp, answer, refused
+from outpost.api.routes.attempts import AttemptRoutes
+from outpost.api.routes.destination_types import DestinationTypeRoutes
+from outpost.api.routes.destinations import DestinationRoutes
+from outpost.api.routes.events import EventRoutes
+from outpost.api.routes.health import HealthRoutes
+from outpost.api.routes.publish import PublishRoutes
+from outpost.api.routes.retry import RetryRoutes
+from outpost.api.routes.tenants import TenantRoutes
+from outpost.api.routes.topics import TopicRoutes
+from outpost.api.tokens import TenantTokens
+from outpost.management.destinations import Destinations
+from outpost.management.providers import Providers
+from outpost.management.tenants import Tenants
+from outpost.ports.clock import Clock
+from outpost.ports.log_store import LogStore
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+
+
+def create_app(
+    *,
+    api_key: str,
+    jwt_secret: str,
+    deployment_id: str = "",
+    allow_open: bool = False,
+    tenants: Tenants,
+    destinations: Destinations,
+    providers: Providers,
+    log: LogStore,
+    publish: Publish,
+    retrying: Retrying,
+    health: Health,
+    topics: Sequence[str],
+    clock: Clock,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    trusted_proxies: Sequence[str] = (),
+    more_routes: Sequence[BaseRoute] = (),
+) -> Starlette:
+    """Return the app.
+
+    Args:
+        api_key: Empty lets everyone act as the operator, and needs `allow_open`.
+        topics: The configured topics, as `/topics` shows them.
+        max_body_bytes: Larger request bodies are answered with 413.
+        trusted_proxies: Networks whose `X-Forwarded-*` headers count.
+        more_routes: Routes outside `/api`.
+
+    Raises:
+        ConfigurationError: Key or secret is missing.
+    """
+    tokens = TenantTokens(secret=jwt_secret, deployment_id=deployment_id, clock=clock)
+    authenticator = Authenticator(api_key=api_key, allow_open=allow_open, tokens=tokens, tenants=tenants)
+    resources = [
+        Resource("/", {"GET": Method(_root, Access.ANYONE)}),
+        *HealthRoutes(health=health, tenants=tenants, log=log, clock=clock).resources(),
+        *TopicRoutes(topics).resources(),
+        *DestinationTypeRoutes(providers).resources(),
+        *TenantRoutes(tenants=tenants, tokens=tokens, origin=Origin(trusted_proxies)).resources(),
+        *DestinationRoutes(destinations=destinations, providers=providers, clock=clock).resources(),
+        *AttemptRoutes(log=log, destinations=destinations, providers=providers).resources(),
+        *EventRoutes(log).resources(),
+        *PublishRoutes(publish).resources(),
+        *RetryRoutes(retrying).resources(),
+    ]
+    apps = [ResourceApp(resource, authenticator=authenticator, max_body_bytes=max_body_bytes) for resource in resources]
+    app = Starlette(routes=[*(each.route() for each in apps), *more_routes])
+    app.router.redirect_slashes = False
+    app.router.default = _Elsewhere(apps)
+    return app
+
+
+async def _root(call: Call) -> Response:
+    return answer({"name": "outpost", "version": __version__, "api": "/api/v1"})
+
+
+class _Elsewhere:
+    """Answers what no route matches: a final slash too many, an unknown path of the API, anything else."""
+
+    def __init__(self, apps: Sequence[ResourceApp]) -> None:
+        self._routes = [(each.route(), each.resource) for each in apps]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # there are no websockets here
+        await self._answer(scope["path"], scope["method"], scope["query_string"])(scope, receive, send)
+
+    def _answer(self, path: str, method: str, query_string: bytes) -> Response:
+        if path.endswith("/") and self._is_route(path[:-1], method):
+            status = 301 if method in ("GET", "HEAD") else 307
+            query = f"?{query_string.decode('latin-1')}" if query_string else ""
+            headers = {"Location": quote(path[:-1]) + query}
+            return refused(refusal(Problem(status, "moved", headers=headers)))
+        if path.startswith("/api/"):
+            return refused(refusal(unknown_path()))
+        return PlainTextResponse("404 page not found", 404)
+
+    def _is_route(self, path: str, method: str) -> bool:
+        return any(route.path_regex.match(path) and resource.method(method) for route, resource in self._routes)

@@ -1,0 +1,26 @@
+"""What the API needs from the pipeline and the process, by shape."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from outpost.domain.identifiers import DestinationId, EventId, TenantId
+from outpost.pipeline.publish import PublishCommand, PublishResult
+
+Publish = Callable[[PublishCommand], Awaitable[PublishResult]]
+"""Accepts one event. Raises InvalidInput or Unavailable."""
+
+
+class Retrying(Protocol):
+    """Plans manual attempts."""
+
+    async def request(self, event_id: EventId, destination_id: DestinationId, *, tenant_id: TenantId | None) -> object:
+        """Raises NotFound, DestinationDisabled, DestinationDoesNotMatch or StoreUnavailable."""
+        ...
+
+
+class Health(Protocol):
+    """Tells how the process is."""
+
+    def report(self) -> tuple[bool, Mapping[str, bool]]:
+        """Return whether all is well, and for each worker whether it is."""
+        ...

@@ -1,9 +1,11 @@
 """An HTTP/1.1 client for many small requests to many hosts: callbacks over a compiled parser, no streams.
 
-client = HttpClient(check=only_public_addresses)
-url = Url.parse("https://example.com/hooks?x=1")
-deadline = asyncio.get_running_loop().time() + 5
-response = await client.request(b"POST", url, b"Content-Type: text/plain\\r\\n", b"hi", deadline=deadline, max_body=1024)
+    client = HttpClient(check=only_public_addresses)
+    url = Url.parse("https://example.com/hooks?x=1")
+    deadline = asyncio.get_running_loop().time() + 5
+    response = await client.request(b"POST", url, head, b"hello", deadline=deadline, max_body=1024)
+
+A response is returned whatever its status; an HttpError says why there is none.
 """
 
 from outpost.clients.http.client import HttpClient

@@ -4,12 +4,16 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from outpost.cli import exit_codes
 from outpost.cli.options import add_settings_flags
 from outpost.config import server_requirements
 from outpost.config.settings import Settings
 from outpost.domain.errors import StoreCorrupted, StoreUnavailable
+
+if TYPE_CHECKING:
+    from outpost.wiring.app import ServeOptions
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +25,6 @@ def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> in
 
     settings = settings_loader()
     server_requirements.check(settings)
-    refusal = migrations_refusal(settings)
-    if refusal is not None:
-        return refusal
     configure_logging(settings.general.log_level)
     for warning in settings.warnings:
         logging.getLogger("outpost").warning(warning)

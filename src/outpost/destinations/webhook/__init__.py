@@ -1,0 +1,1 @@
+"""The `webhook` destination type: a signed POST to a URL of the tenant."""

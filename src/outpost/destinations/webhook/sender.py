@@ -1,0 +1,145 @@
+"""An open way to one webhook: builds the request, sends it, says what came of it."""
+
+import asyncio
+import base64
+from datetime import datetime
+from urllib.parse import urljoin
+
+import msgspec
+
+from outpost.clients.http import (
+    ConnectionRefused,
+    ConnectionReset,
+    DeadlineExceeded,
+    HttpClient,
+    HttpError,
+    InvalidUrl,
+    NameNotResolved,
+    NetworkUnreachable,
+    Response,
+    TlsFailed,
+    Url,
+)
+from outpost.destinations.egress import EgressRefused
+from outpost.destinations.webhook.headers import HeaderPlan
+from outpost.destinations.webhook.secrets import PREVIOUS, SECRET, ends_at
+from outpost.destinations.webhook.settings import WebhookSettings
+from outpost.destinations.webhook.signature import Signer
+from outpost.destinations.webhook.template import TemplateError
+from outpost.domain.attempt import AttemptStatus
+from outpost.domain.delivery import DeliveryResult, DeliveryTask
+from outpost.domain.destination import Destination
+
+_CODES: tuple[tuple[type[HttpError], str], ...] = (
+    (NameNotResolved, "dns_error"),
+    (ConnectionRefused, "connection_refused"),
+    (ConnectionReset, "connection_reset"),
+    (NetworkUnreachable, "network_unreachable"),
+    (DeadlineExceeded, "timeout"),
+    (TlsFailed, "tls_error"),
+    (HttpError, "network_error"),
+)
+_MOST_REDIRECTS = 10
+_UNREADABLE = msgspec.json.encode({"error": "could not format event for delivery"})
+
+
+class WebhookSender:
+    """Sends events of one destination; holds nothing but what can be computed ahead."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        client: HttpClient,
+        settings: WebhookSettings,
+        signer: Signer,
+        headers: HeaderPlan,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._signer = signer
+        self._headers = headers
+        self._timeout = settings.timeout.total_seconds()
+        self._cap = settings.max_response_body_bytes
+        self._delivery_metadata = destination.delivery_metadata
+        self._secret = destination.credentials.get(SECRET, "")
+        self._previous = destination.credentials.get(PREVIOUS, "")
+        self._previous_ends = ends_at(destination.credentials)
+        self._url: Url | None = None
+        try:
+            self._url = Url.parse(destination.config.get("url", ""))
+        except InvalidUrl:
+            return  # each attempt says so
+        user = self._url.user_info
+        authorization = None
+        if user is not None:
+            authorization = "Basic " + base64.b64encode(f"{user[0]}:{user[1]}".encode()).decode()
+        self._own = headers.own(destination, authorization)
+
+    async def send(self, task: DeliveryTask, *, now: datetime) -> DeliveryResult:
+        url = self._url
+        if url is None:
+            return _failed("ERR", _UNREADABLE)
+        try:
+            head = self._head(task, now)
+        except TemplateError:
+            return _failed("ERR", _UNREADABLE)
+        try:
+            response = await self._post(url, head, task.event.data)
+        except EgressRefused as error:
+            return _failed("egress_refused", msgspec.json.encode({"error": str(error)}))
+        except _TooManyRedirects:
+            return _failed("redirect_error", None)
+        except HttpError as error:
+            return _failed(next(code for kind, code in _CODES if isinstance(error, kind)), None)
+        return self._result(response)
+
+    async def close(self) -> None:
+        """Nothing to free: connections belong to the client."""
+
+    def _head(self, task: DeliveryTask, now: datetime) -> bytes:
+        event = task.event
+        secrets = [self._secret]
+        if self._previous and self._previous_ends is not None and now <= self._previous_ends:
+            secrets.append(self._previous)
+        signature = None
+        if self._headers.signs:
+            signature = self._signer.sign(secrets, event_id=event.id, topic=event.topic, at=now, body=event.data)
+        return self._headers.encode(self._own, event, self._delivery_metadata, signature, now)
+
+    async def _post(self, url: Url, head: bytes, body: bytes) -> Response:
+        cap = self._cap if self._cap > 0 else 1 << 40
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        response = await self._client.request(b"POST", url, head, body, deadline=deadline, max_body=cap)
+        if not self._settings.follow_redirects:
+            return response
+        method = b"POST"
+        for _ in range(_MOST_REDIRECTS):
+            location = dict(response.headers).get(b"location")
+            if response.status not in (301, 302, 303, 307, 308) or location is None:
+                return response
+            if response.status in (301, 302, 303):
+                method, body = b"GET", b""
+            try:
+                here = f"{url.scheme}://{url.authority.decode()}{url.target.decode()}"
+                url = Url.parse(urljoin(here, location.decode("latin-1")))
+            except InvalidUrl:
+                return response
+            response = await self._client.request(method, url, head, body, deadline=deadline, max_body=cap)
+        raise _TooManyRedirects
+
+    def _result(self, response: Response) -> DeliveryResult:
+        text = response.body.decode("utf-8", "replace")
+        if response.truncated:
+            text = f"Response body exceeded {self._cap} bytes and was not stored"
+        status = AttemptStatus.SUCCESS if 200 <= response.status < 300 else AttemptStatus.FAILED
+        data = msgspec.json.encode({"status": response.status, "body": text})
+        return DeliveryResult(status=status, code=str(response.status), response_data=data)
+
+
+class _TooManyRedirects(Exception):
+    """The redirects do not end."""
+
+
+def _failed(code: str, data: bytes | None) -> DeliveryResult:
+    return DeliveryResult(status=AttemptStatus.FAILED, code=code, response_data=data)

@@ -1,0 +1,106 @@
+"""Signatures over a webhook, so that the receiver can tell it is genuine.
+
+    default mode    v0=<sig>,<sig>...      sig = encode(HMAC(secret as text, rendered content)), content: the body
+    standard mode   v1,<sig> v1,<sig>...   sig = base64(HMAC-SHA256(decoded secret, "<id>.<seconds>.<body>"))
+
+The first signature is by the present secret, the second by the previous one while it is still valid.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from outpost.destinations.webhook.settings import WebhookSettings
+from outpost.destinations.webhook.template import Instant, Template, TemplateError
+from outpost.domain.errors import ConfigurationError
+
+STANDARD_PREFIX = "whsec_"
+
+
+class Signer(Protocol):
+    """Makes the value of the signature header."""
+
+    def sign(self, secrets: Sequence[str], *, event_id: str, topic: str, at: datetime, body: bytes) -> str:
+        """Raises TemplateError if the operator's templates cannot be rendered for this event."""
+        ...
+
+
+def signer(settings: WebhookSettings) -> Signer:
+    """Return the signer of the configured mode.
+
+    Raises:
+        ConfigurationError: A template does not compile or render.
+    """
+    if settings.mode == "standard":
+        return StandardSigner()
+    return DefaultSigner(settings)
+
+
+class DefaultSigner:
+    """Signs as the templates say; the defaults take no template at all."""
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self._digest = settings.signature_algorithm.removeprefix("hmac-")
+        self._hex = settings.signature_encoding == "hex"
+        self._content = None
+        self._header = None
+        standard = WebhookSettings()
+        if settings.signature_content_template != standard.signature_content_template:
+            self._content = _compiled("SIGNATURE_CONTENT_TEMPLATE", settings.signature_content_template)
+        if settings.signature_header_template != standard.signature_header_template:
+            self._header = _compiled("SIGNATURE_HEADER_TEMPLATE", settings.signature_header_template)
+        try:
+            self.sign(["one", "two"], event_id="evt", topic="topic", at=datetime.now(UTC), body=b"{}")
+        except TemplateError as error:
+            raise ConfigurationError(f"the webhook signature templates cannot be rendered: {error}") from None
+
+    def sign(self, secrets: Sequence[str], *, event_id: str, topic: str, at: datetime, body: bytes) -> str:
+        fields = {"EventID": event_id, "Topic": topic, "Timestamp": Instant(at)}
+        content = body
+        if self._content is not None:
+            content = self._content.render({**fields, "Body": body.decode("utf-8", "replace")}).encode()
+        signatures = [self._one(secret, content) for secret in secrets]
+        if self._header is None:
+            return "v0=" + ",".join(signatures)
+        return self._header.render({**fields, "Signatures": signatures})
+
+    def _one(self, secret: str, content: bytes) -> str:
+        digest = hmac.digest(secret.encode(), content, self._digest)
+        return digest.hex() if self._hex else base64.b64encode(digest).decode()
+
+
+class StandardSigner:
+    """Signs as Standard Webhooks says, "Verifying webhooks"."""
+
+    def sign(self, secrets: Sequence[str], *, event_id: str, topic: str, at: datetime, body: bytes) -> str:
+        content = b"%s.%d.%s" % (event_id.encode(), int(at.timestamp()), body)
+        return " ".join(
+            "v1," + base64.b64encode(hmac.digest(standard_key(secret), content, "sha256")).decode()
+            for secret in secrets
+        )
+
+
+def standard_key(secret: str) -> bytes:
+    """Return the key inside `whsec_<base64>`; raises ValueError if it is not one."""
+    encoded = secret.removeprefix(STANDARD_PREFIX)
+    if encoded == secret:
+        raise ValueError("a secret begins with whsec_")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+    if not key:
+        raise ValueError("a secret has at least one byte")
+    return key
+
+
+def _compiled(setting: str, text: str) -> Template:
+    if not text.strip():
+        raise ConfigurationError(f"DESTINATIONS_WEBHOOK_{setting} must not be empty")
+    try:
+        return Template(text)
+    except TemplateError as error:
+        raise ConfigurationError(f"DESTINATIONS_WEBHOOK_{setting}: {error}") from None

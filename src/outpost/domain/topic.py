@@ -1,0 +1,114 @@
+"""Topics: names, patterns with `*`, and which subscription covers which topic.
+
+`*` stands for any run of characters, none and dots included; everything else is literal and case-sensitive.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from outpost.domain.errors import InvalidTopics
+
+EVERY_TOPIC = ("*",)
+
+Covers = Callable[[str], bool]
+
+
+def subscription(topics: Sequence[str]) -> Covers:
+    """Return the test "does a destination with these topics want an event of this topic", made once.
+
+    An event without a topic, or with the topic `*`, is for everyone.
+    """
+    if tuple(topics) == EVERY_TOPIC:
+        return _everything
+    names = frozenset(topics) | {"", "*"}
+    patterns = [_compiled(topic) for topic in topics if "*" in topic]
+    if not patterns:
+        return names.__contains__
+
+    def covers(topic: str) -> bool:
+        return topic in names or any(pattern(topic) for pattern in patterns)
+
+    return covers
+
+
+def subscription_covers(topics: Sequence[str], topic: str) -> bool:
+    """Say whether a destination with these topics wants an event of this topic."""
+    return subscription(topics)(topic)
+
+
+def selected_by(topics: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Say whether a destination with these topics belongs into a list filtered by `wanted`.
+
+    The exact filter `*` alone selects destinations that take every topic; otherwise each wanted topic must be covered,
+    and a `*` among others is ignored.
+    """
+    if list(wanted) == ["*"]:
+        return tuple(topics) == EVERY_TOPIC
+    covers = subscription(topics)
+    return all(covers(topic) for topic in wanted)
+
+
+def validate_topics(topics: Sequence[str], *, allowed: Sequence[str], wildcards: bool) -> None:
+    """Check the topics of a destination.
+
+    Args:
+        allowed: The configured topics; empty allows any.
+        wildcards: Whether `*` may stand inside a topic.
+
+    Raises:
+        InvalidTopics: Says which topic and why.
+    """
+    if not topics:
+        raise InvalidTopics("name at least one topic, or * for all")
+    if tuple(topics) == EVERY_TOPIC:
+        return
+    for topic in topics:
+        _validate_topic(topic, allowed=allowed, wildcards=wildcards)
+
+
+def _validate_topic(topic: str, *, allowed: Sequence[str], wildcards: bool) -> None:
+    if not topic or "," in topic or any(character < " " or character == "\x7f" for character in topic):
+        raise InvalidTopics(f"{topic!r} is empty or contains a comma or control character")
+    if "*" not in topic:
+        if allowed and topic not in allowed:
+            raise InvalidTopics(f"{topic!r} is not a configured topic")
+        return
+    if not wildcards:
+        raise InvalidTopics(f"{topic!r} contains *, which TOPICS_ALLOW_WILDCARDS does not allow")
+    if not allowed:
+        return
+    if topic == "*":
+        raise InvalidTopics("* may only stand alone")
+    covers = _compiled(topic)
+    if not any(covers(name) for name in allowed):
+        raise InvalidTopics(f"{topic!r} covers no configured topic")
+
+
+def normalise_topics(topics: Sequence[str]) -> tuple[str, ...]:
+    """Drop repetitions, and topics that a strictly more general one beside them covers."""
+    unique = list(dict.fromkeys(topics))
+    return tuple(
+        topic
+        for topic in unique
+        if not any(_is_strictly_more_general(other, topic) for other in unique if other != topic)
+    )
+
+
+def _is_strictly_more_general(pattern: str, topic: str) -> bool:
+    return "*" in pattern and _covers_pattern(pattern, topic) and not _covers_pattern(topic, pattern)
+
+
+def _covers_pattern(pattern: str, topic: str) -> bool:
+    # Every topic that `topic` stands for is covered if its text is, a star in it taken as a character of its own.
+    return pattern == topic or ("*" in pattern and _compiled(pattern)(topic))
+
+
+def _everything(_: str) -> bool:
+    return True
+
+
+@lru_cache(maxsize=4_096)
+def _compiled(pattern: str) -> Covers:
+    expression = re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", pattern)), re.DOTALL)
+    return lambda topic: expression.fullmatch(topic) is not None

@@ -1,0 +1,1 @@
+"""Migrations of SQL databases: files of statements, applied in order."""

@@ -1,0 +1,1 @@
+"""The line of the embedded profile: one SQLite file."""

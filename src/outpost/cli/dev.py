@@ -36,7 +36,6 @@ def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> in
 
 def _run_in(folder: Path, args: argparse.Namespace) -> int:
     from outpost.cli.serve import serve_until_stopped
-    from outpost.migrations.embedded import apply_pending
     from outpost.telemetry.logs import configure_logging
     from outpost.wiring.app import ServeOptions
 
@@ -48,14 +47,28 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
     configure_logging(settings.general.log_level, human=True)
     for warning in settings.warnings:
         logging.getLogger("outpost").warning(warning)
-    applied = apply_pending(Path(settings.sqlite.path))
-    if applied:
-        print(f"Database {settings.sqlite.path}: applied {', '.join(applied)}.")
+    _migrate(settings)
 
     async def announce(port: int) -> None:
         print(_welcome(settings, folder / _SECRETS["API_KEY"], port), flush=True)
 
     return serve_until_stopped(settings, ServeOptions(host="127.0.0.1", dev_receiver=True, announce=announce))
+
+
+def _migrate(settings: Settings) -> None:
+    """Apply what is pending. `dev` alone does that by itself: it is for trying things out."""
+    import asyncio
+
+    from outpost.migrations.coordinator import ApplyRequest, Coordinator
+    from outpost.wiring.migrations import migration_lines
+
+    async def apply() -> None:
+        async with Coordinator(migration_lines(settings)) as coordinator:
+            applied = await coordinator.apply(ApplyRequest())
+        if applied.steps:
+            print(f"Database {settings.sqlite.path}: applied {', '.join(state.id for state in applied.steps)}.")
+
+    asyncio.run(apply())
 
 
 def _secret(path: Path) -> str:

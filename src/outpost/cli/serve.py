@@ -25,12 +25,30 @@ def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> in
 
     settings = settings_loader()
     server_requirements.check(settings)
+    refusal = _migrations_refusal(settings)
+    if refusal is not None:
+        return refusal
     configure_logging(settings.general.log_level)
     for warning in settings.warnings:
         logging.getLogger("outpost").warning(warning)
     from outpost.wiring.app import ServeOptions
 
     return serve_until_stopped(settings, ServeOptions())
+
+
+def _migrations_refusal(settings: Settings) -> int | None:
+    """Say why the server may not start on its stores as they are, and return the exit code; None if it may."""
+    import asyncio
+
+    from outpost.migrations.coordinator import refusal
+    from outpost.migrations.errors import MigrationError
+    from outpost.wiring.migrations import pending_migrations
+
+    try:
+        pending = asyncio.run(pending_migrations(settings))
+    except MigrationError as error:
+        return _say(error, error.exit_code)
+    return _say(refusal(pending), exit_codes.SERVE_REFUSED) if pending else None
 
 
 def serve_until_stopped(settings: Settings, options: "ServeOptions") -> int:

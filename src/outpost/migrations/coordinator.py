@@ -1,45 +1,240 @@
 """The migration commands over every line."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
-from outpost.migrations.line import Line, Waiting
-from outpost.migrations.report import Applied, Holder, MigrationState, Plan, Status
+import msgspec
+
+from outpost.migrations.errors import MigrationError, Refused
+from outpost.migrations.lease import LeaseStore, Steering, Timings, Waiting, acquired
+from outpost.migrations.line import Line, VerifyRequest
+from outpost.migrations.owner import Owner, this_process
+from outpost.migrations.report import (
+    Applied,
+    Check,
+    CleanupItem,
+    Family,
+    Holder,
+    MigrationState,
+    Plan,
+    Quarantined,
+    RunRecord,
+    Status,
+    Verification,
+)
+from outpost.migrations.run import Event, Limits, Observer, Run
+
+
+class ApplyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to apply, and how.
+
+    Attributes:
+        until: Stop after the migration of this id or name; None applies all.
+        lock_seconds: How long to wait for a living holder of the lock; None as long as it lives, 0 not at all.
+        single_runner: A person promises that nobody else runs; needed where no store can hold a lock.
+    """
+
+    until: str | None = None
+    lock_seconds: float | None = None
+    single_runner: bool = False
+    limits: Limits = Limits()
 
 
 class Coordinator:
-    """Lists, plans and applies the migrations of all lines, in the order in which they are given."""
+    """Runs each command over the lines it was given: SQL stores first, then Redis. Use `async with` to close them."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        *,
+        observe: Observer | None = None,
+        waiting: Waiting | None = None,
+        timings: Timings | None = None,
+    ) -> None:
         self.lines = lines
+        self._observe = observe or _ignore_event
+        self._waiting = waiting or _ignore_holder
+        self._timings = timings or Timings()
 
-    def list(self) -> Sequence[MigrationState]:
-        return [state for line in self.lines for state in line.states()]
+    async def __aenter__(self) -> "Coordinator":
+        return self
 
-    def plan(self) -> Plan:
-        return Plan(steps=[step for line in self.lines for step in line.plan()])
+    async def __aexit__(self, *_: object) -> None:
+        for line in reversed(self.lines):
+            await line.close()
 
-    def status(self) -> Status:
-        return Status(lines=[line.status() for line in self.lines])
+    async def states(self) -> Sequence[MigrationState]:
+        """Return every migration of every line; cheap, without a lock, and the check that a server starts with."""
+        return [state for line in self.lines for state in await line.states()]
 
-    def pending(self) -> Sequence[str]:
-        """Return the ids of what is pending; cheap, without a lock."""
-        return [state.id for state in self.list() if state.state == "pending"]
+    async def pending(self) -> Sequence[MigrationState]:
+        return [state for state in await self.states() if not state.satisfied]
 
-    def apply(
-        self, *, until: str | None = None, lock_seconds: float | None = None, waiting: Waiting | None = None
-    ) -> Applied:
-        """Apply everything pending, line by line; see `Line.apply`."""
+    async def plan(self, *, quick: bool = False) -> Plan:
+        return Plan(steps=[step for line in self.lines for step in await line.plan(quick=quick)])
+
+    async def status(self) -> Status:
+        return Status(lines=[await line.status() for line in self.lines])
+
+    async def verify(self, request: VerifyRequest) -> Verification:
+        return Verification(
+            checks=[check for line in self.lines for check in await line.verify(request)], full=request.full
+        )
+
+    async def doctor(self) -> Sequence[Check]:
+        return [check for line in self.lines for check in await line.preflight()]
+
+    async def history(self) -> Sequence[RunRecord]:
+        return sorted([run for line in self.lines for run in await line.history()], key=lambda run: run.started_at)
+
+    async def cleanup_plan(self) -> Sequence[CleanupItem]:
+        return [item for line in self.lines for item in await line.cleanup_plan()]
+
+    async def apply(self, request: ApplyRequest) -> Applied:
+        """Apply everything pending, under one lease in every store.
+
+        Raises:
+            MigrationError: One of its kinds, by exit code; what was done is kept.
+        """
+        if not await self.pending():
+            return Applied(steps=[])
         done: list[MigrationState] = []
-        for line in self.lines:
-            if any(state.state == "pending" for state in line.states()):
-                done.extend(line.apply(until=until, lock_seconds=lock_seconds, waiting=waiting or _say_nothing))
+        async with self._running("apply", request, done) as run:
+            for line in self.lines:
+                done += await line.apply(run, until=request.until)
         return Applied(steps=done)
 
+    async def cleanup(self, request: ApplyRequest, *, force: bool) -> Sequence[CleanupItem]:
+        """Remove what `apply` preserved.
 
-def refusal(pending: Sequence[str]) -> str:
+        Raises:
+            Refused: It may still be needed.
+        """
+        removed: list[CleanupItem] = []
+        async with self._running("cleanup", request, []) as run:
+            for line in self.lines:
+                removed += await line.cleanup(run, force=force)
+        return removed
+
+    async def quarantined(self) -> Sequence[Quarantined]:
+        return [record for line in self.lines if line.quarantine for record in await line.quarantine.records()]
+
+    async def show_quarantined(self, key: str) -> Sequence[str]:
+        return [text for line in self.lines if line.quarantine for text in await line.quarantine.show(key)]
+
+    async def retry_quarantined(self, request: ApplyRequest, keys: Sequence[str]) -> int:
+        """Take quarantined records (all if `keys` is empty) back into the work of the next `apply`."""
+        async with self._running("quarantine retry", request, []) as run:
+            return sum([await line.quarantine.retry(run, keys) for line in self.lines if line.quarantine])
+
+    async def accept_quarantined(self, request: ApplyRequest, keys: Sequence[str], reason: str) -> int:
+        """Let quarantined records (all if `keys` is empty) stay as they are for good."""
+        async with self._running("quarantine accept", request, []) as run:
+            return sum([await line.quarantine.accept(run, keys, reason) for line in self.lines if line.quarantine])
+
+    async def unlock(self, *, store: str | None = None) -> Sequence[Holder]:
+        """Revoke the lock in every store (or the one named) and return who held it."""
+        owner = this_process()
+        evicted: list[Holder] = []
+        for line in self._named(store):
+            if line.lease is None:
+                continue
+            holder = await line.lease.revoke()
+            if holder is not None:
+                evicted.append(holder)
+                detail = f"evicted {holder.host or 'another program'} {holder.run}".strip()
+                await line.record(_record(line, owner, "unlock", "ok", fence=holder.fence, detail=detail))
+        return evicted
+
+    async def steer(self, steering: Steering) -> bool:
+        """Leave word for the run that works now; say whether there is one."""
+        heard = [await lease.steer(steering) for lease in self._leases()]
+        return any(heard)
+
+    @asynccontextmanager
+    async def _running(
+        self, command: str, request: ApplyRequest, done: Sequence[MigrationState]
+    ) -> AsyncGenerator[Run]:
+        leases = self._leases()
+        if not leases and not request.single_runner:
+            names = ", ".join(line.name for line in self.lines)
+            raise Refused(
+                f"{names} cannot hold a lock, so nothing keeps a second run away; add --single-runner if you are "
+                "certain that there is none"
+            )
+        owner = this_process()
+        async with acquired(
+            leases, owner, lock_seconds=request.lock_seconds, waiting=self._waiting, timings=self._timings
+        ) as held:
+            run = Run(owner=owner, leases=held, limits=request.limits, observe=self._observe)
+            run.tell("run_started", command=command)
+            started = time.monotonic()
+            try:
+                yield run
+            except BaseException as error:
+                failed = isinstance(error, MigrationError)
+                run.tell("run_failed" if failed else "run_interrupted", error=str(error))
+                await self._record(run, command, "failed" if failed else "interrupted", started, done, str(error))
+                raise
+            run.tell("run_finished", applied=[state.id for state in done])
+            await self._record(run, command, "ok", started, done, "")
+
+    async def _record(
+        self, run: Run, command: str, outcome: str, started: float, done: Sequence[MigrationState], detail: str
+    ) -> None:
+        """Write the history; a store that is away keeps its gap, because the run's own end matters more."""
+        duration = int((time.monotonic() - started) * 1000)
+        for line in self.lines:
+            applied = [state.id for state in done if state.id.startswith(f"{line.name}/")]
+            record = _record(line, run.owner, command, outcome, fence=run.fence, detail=detail)
+            try:
+                await line.record(msgspec.structs.replace(record, duration_ms=duration, migrations=applied))
+            except MigrationError as error:
+                run.tell("history_not_written", store=line.name, error=str(error))
+
+    def _leases(self) -> list[LeaseStore]:
+        return [line.lease for line in self.lines if line.lease is not None]
+
+    def _named(self, store: str | None) -> Sequence[Line]:
+        if store is None:
+            return self.lines
+        found = [line for line in self.lines if line.name == store]
+        if not found:
+            raise Refused(
+                f"there is no store {store!r} here; configured: {', '.join(line.name for line in self.lines)}"
+            )
+        return found
+
+
+def refusal(pending: Sequence[MigrationState]) -> str:
     """Return the sentence with which a server refuses to start."""
     count = "1 migration" if len(pending) == 1 else f"{len(pending)} migrations"
-    return f"{count} pending ({', '.join(pending)}). Run: outpost migrate apply"
+    names = "; ".join(f"{state.id} {state.detail}".strip() for state in pending)
+    return f"{count} pending ({names}). Run: outpost migrate apply"
 
 
-def _say_nothing(_: Holder) -> None: ...
+def only(lines: Sequence[Line], family: Family) -> Sequence[Line]:
+    return [line for line in lines if line.family == family]
+
+
+def _record(line: Line, owner: Owner, command: str, outcome: str, *, fence: int, detail: str) -> RunRecord:
+    return RunRecord(
+        store=line.name,
+        run=owner.run,
+        command=command,
+        outcome=outcome,
+        started_at=owner.started_at if command != "unlock" else datetime.now(UTC),
+        host=owner.host,
+        user=owner.user,
+        version=owner.version,
+        fence=fence,
+        detail=detail,
+    )
+
+
+def _ignore_event(_: Event) -> None: ...
+
+
+def _ignore_holder(_: Holder) -> None: ...

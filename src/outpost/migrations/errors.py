@@ -1,12 +1,12 @@
 """What stops a migration command; each error carries the exit code of its kind.
 
-    MigrationError          13  failed; what was done is kept, run it again
-    ├── LockHeld            11  someone else holds the lock
-    ├── LeaseLost           12  our lock was revoked or taken over
-    ├── DecisionNeeded      14  an applied file was edited, or is missing
-    ├── Refused             16  this database may not be migrated as it is
-    ├── Unreachable         17  the store cannot be read
-    └── DataIsNewer         18  a newer version has migrated it
+MigrationError          13  failed; what was done is kept, run it again
+├── LockHeld            11  someone else holds the lock
+├── LeaseLost           12  our lock was revoked or taken over
+├── DecisionNeeded      14  an applied file was edited, or is missing
+├── Refused             16  this database may not be migrated as it is
+├── Unreachable         17  the store cannot be read
+└── DataIsNewer         18  a newer version has migrated it
 """
 
 from typing import ClassVar

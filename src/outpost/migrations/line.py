@@ -1,12 +1,54 @@
 """One ordered history of migrations in one database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from outpost.migrations.report import Holder, LineStatus, MigrationState, PlannedStep
+import msgspec
 
-Waiting = Callable[[Holder], None]
-"""Told again and again who holds the lock while a run waits for it."""
+from outpost.migrations.lease import LeaseStore
+from outpost.migrations.report import (
+    Check,
+    CleanupItem,
+    Family,
+    LineStatus,
+    MigrationState,
+    PlannedStep,
+    Quarantined,
+    RunRecord,
+)
+from outpost.migrations.run import Run
+
+
+class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How thoroughly to verify.
+
+    Attributes:
+        sample: Records to compare in each line, chosen at random.
+        seed: Makes the choice repeatable.
+        full: Compare every record instead.
+    """
+
+    sample: int = 3_000
+    seed: int | None = None
+    full: bool = False
+
+
+class Quarantine(Protocol):
+    """Records that a migration could not understand and left as they are."""
+
+    async def records(self) -> Sequence[Quarantined]: ...
+
+    async def show(self, key: str) -> Sequence[str]:
+        """Return what is stored under a quarantined key now, line by line, secrets left out."""
+        ...
+
+    async def retry(self, run: Run, keys: Sequence[str]) -> int:
+        """Take records back into the work of the next `apply` (all if `keys` is empty); return how many."""
+        ...
+
+    async def accept(self, run: Run, keys: Sequence[str], reason: str) -> int:
+        """Let records stay as they are for good, if they still are what was read; return how many."""
+        ...
 
 
 class Line(Protocol):
@@ -22,34 +64,72 @@ class Line(Protocol):
         ...
 
     @property
-    def store(self) -> str:
-        """Which store this is, for people; without secrets."""
+    def family(self) -> Family: ...
+
+    @property
+    def target(self) -> str:
+        """Which database this is, for people; without secrets."""
         ...
 
-    def states(self) -> Sequence[MigrationState]:
-        """Return every migration in order."""
+    @property
+    def lease(self) -> LeaseStore | None:
+        """The store's lock; None where a store cannot hold one (ClickHouse cannot compare and set)."""
         ...
 
-    def plan(self) -> Sequence[PlannedStep]:
-        """Return what `apply` would run."""
+    @property
+    def quarantine(self) -> Quarantine | None:
+        """None where migrations move whole tables and leave no record aside."""
         ...
 
-    def status(self) -> LineStatus: ...
+    async def states(self) -> Sequence[MigrationState]:
+        """Return every migration in order; a few cheap reads, no scan and no lock, because a server starts with it."""
+        ...
 
-    def apply(
-        self, *, until: str | None, lock_seconds: float | None, waiting: Waiting
-    ) -> Sequence[MigrationState]:
-        """Apply what is pending, under the line's lock, and return what was applied by this call.
+    async def status(self) -> LineStatus: ...
 
-        Safe to run again and to kill at any moment. What another run applied meanwhile is not applied twice.
+    async def plan(self, *, quick: bool) -> Sequence[PlannedStep]:
+        """Return what `apply` would run; `quick` leaves out what needs a look at the data."""
+        ...
+
+    async def preflight(self) -> Sequence[Check]:
+        """Look for what would stop or endanger `apply`, with the statement that repairs it."""
+        ...
+
+    async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
+        """Apply what is pending and return what this call has applied.
+
+        The run holds this store's lease. Safe to run again, to cancel and to kill at any moment.
 
         Args:
             until: Stop after the migration of this id or name; None applies all.
-            lock_seconds: How long to wait for a living holder; None as long as it lives, 0 not at all.
 
         Raises:
-            LockHeld: The holder lived on.
-            LeaseLost: The lock was taken from this run.
-            MigrationError: A migration failed; those before it are applied.
+            LeaseLost: The lease was revoked, taken over, or could not be renewed in time.
+            MigrationError: A migration failed; those before it are applied, and its own progress is kept.
         """
         ...
+
+    async def verify(self, request: VerifyRequest) -> Sequence[Check]: ...
+
+    async def cleanup_plan(self) -> Sequence[CleanupItem]:
+        """Return the old data that `cleanup` would remove."""
+        ...
+
+    async def cleanup(self, run: Run, *, force: bool) -> Sequence[CleanupItem]:
+        """Remove the old data that `apply` preserved.
+
+        Raises:
+            Refused: It was not verified in full since the last change, or is younger than a day, or a server that needs
+                it is alive, unless `force`.
+        """
+        ...
+
+    async def history(self) -> Sequence[RunRecord]:
+        """Return the runs this store knows of, oldest first."""
+        ...
+
+    async def record(self, run: RunRecord) -> None:
+        """Append to the history; a store that has none yet, because nothing was ever applied, keeps nothing."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,220 @@
+"""The text of every `outpost migrate` command: pure functions from what was reported to what is read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from outpost.migrations.lease import describe
+from outpost.migrations.line import Line
+from outpost.migrations.report import (
+    Applied,
+    Books,
+    Check,
+    CleanupItem,
+    Holder,
+    LineStatus,
+    MigrationState,
+    Plan,
+    PlannedStep,
+    Progress,
+    Quarantined,
+    RunRecord,
+    Status,
+    Verification,
+)
+
+
+def stores(lines: Sequence[Line]) -> str:
+    return "Stores    " + ", ".join(f"{line.name} {line.target}" for line in lines)
+
+
+def list_(states: Sequence[MigrationState]) -> str:
+    pending = sum(not state.satisfied for state in states)
+    rows = [f"  {f'[{state.state}]':<16} {state.id:<36} {_origin(state)}".rstrip() for state in states]
+    return "\n".join([*rows, "", f"{pending} pending of {len(states)}"])
+
+
+def plan(plan: Plan, *, verbose: bool = False) -> str:
+    if not plan.steps:
+        return "Nothing is pending: every migration is applied."
+    count = "1 migration is pending:" if len(plan.steps) == 1 else f"{len(plan.steps)} migrations are pending:"
+    return "\n".join([count, *[_step(step, verbose=verbose) for step in plan.steps], "", "Run: outpost migrate apply"])
+
+
+def applied(applied: Applied) -> str:
+    if not applied.steps:
+        return "Nothing to do: another run has applied every migration meanwhile."
+    return "\n".join(["Applied:", *[f"  {state.id}  {_took(state)}".rstrip() for state in applied.steps]])
+
+
+def verification(found: Verification) -> str:
+    verdict = "Everything compared is as it should be." if found.ok else "There are differences."
+    return "\n".join([checks(found.checks), "", verdict])
+
+
+def checks(found: Sequence[Check]) -> str:
+    return "\n".join(_check(check) for check in found) if found else "Nothing to check."
+
+
+def status(status: Status) -> str:
+    return "\n".join([*_locks(status.lines), *[_line(line) for line in status.lines]])
+
+
+def lock(holder: Holder) -> str:
+    return f"Lock      {holder.store}: held by {describe(holder)}"
+
+
+def unlocked(evicted: Sequence[Holder]) -> str:
+    if not evicted:
+        return "No lock was held; nothing was changed."
+    return "\n".join(f"Revoked in {holder.store}: {describe(holder)}" for holder in evicted)
+
+
+def history(runs: Sequence[RunRecord]) -> str:
+    if not runs:
+        return "No run is recorded."
+    return "\n".join(_run(run) for run in runs)
+
+
+def cleanup(items: Sequence[CleanupItem], *, done: bool) -> str:
+    if not items:
+        return "Nothing was removed." if done else "There is no old data to remove."
+    head = "Removed:" if done else "Would be removed for good:"
+    return "\n".join([head, *[f"  {item.store}  {item.what}: {item.count:,}{_size(item.bytes)}" for item in items]])
+
+
+def quarantine(records: Sequence[Quarantined]) -> str:
+    if not records:
+        return "Nothing is quarantined."
+    return "\n".join(
+        f"{record.store}/{record.migration}  {record.key}  {record.reason}"
+        + (f"  (accepted: {record.accepted})" if record.accepted else "")
+        for record in records
+    )
+
+
+def progress_line(progress: Progress) -> str:
+    share = progress.share
+    parts = [progress.store, progress.migration]
+    if share is not None:
+        parts.append(f"{share:.1%}")
+    parts.append(f"{_short(progress.done)}/{_short(progress.total)}" if progress.total else _short(progress.done))
+    if progress.per_second:
+        parts.append(f"{_short(progress.per_second)}/s")
+    if progress.eta_seconds is not None:
+        parts.append(f"eta {seconds(progress.eta_seconds)}")
+    if progress.batch:
+        parts.append(f"batch {progress.batch}")
+    if progress.server_ms:
+        parts.append(f"server {progress.server_ms:.1f}ms")
+    parts.append(f"throttled: {progress.throttled or 'no'}")
+    parts.append(f"checkpoint {seconds(progress.checkpoint_age_seconds)} ago")
+    return "  ".join(parts)
+
+
+def waiting_line(holder: Holder) -> str:
+    text = f"waiting for the lock in {holder.store}, held by {describe(holder)}"
+    return f"{text}: {progress_line(holder.progress)}" if holder.progress else text
+
+
+def seconds(value: float) -> str:
+    """Return a span of time, short: `0.2s`, `45s`, `7m10s`, `2h05m`."""
+    if value < 10:
+        return f"{value:.1f}s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def _step(step: PlannedStep, *, verbose: bool) -> str:
+    lines = [f"  - {step.id}  {step.description}".rstrip()]
+    lines += [f"      {name}: {count:,}" for name, count in sorted(step.counts.items())]
+    if step.statements:
+        lines.append(f"      statements: {len(step.statements)}")
+    lines += [f"      destructive: {text}" for text in step.destructive]
+    lines += [f"      note: {text}" for text in step.notes]
+    if verbose:
+        lines += [f"      | {line}" for statement in step.statements for line in statement.splitlines()]
+    return "\n".join(lines)
+
+
+def _check(check: Check) -> str:
+    compared = f"{check.different:,} of {check.compared:,} differ" if check.compared else ""
+    lines = [f"  {'ok' if check.ok else 'DIFFERS':<8} {check.name}  {compared}{_bound(check)}  {check.note}".rstrip()]
+    lines += [f"           {text}" for text in check.differences]
+    if check.repair and not check.ok:
+        lines.append(f"           to mend it: {check.repair}")
+    return "\n".join(lines)
+
+
+def _bound(check: Check) -> str:
+    """What a clean sample proves: with n of n equal, fewer than 3/n differ with 95 % confidence (the rule of three)."""
+    if not check.ok or not check.compared or check.compared >= check.population:
+        return ""
+    return f" of {check.population:,}: below {3 / check.compared:.2%} with 95 % confidence"
+
+
+def _locks(lines: Sequence[LineStatus]) -> list[str]:
+    held = [line.holder for line in lines if line.holder is not None]
+    if not held:
+        return ["Lock      free"]
+    rows = [lock(holder) for holder in held]
+    rows += [f"Working   {progress_line(holder.progress)}" for holder in held if holder.progress is not None]
+    return rows
+
+
+def _line(line: LineStatus) -> str:
+    done = len(line.migrations) - len(line.pending)
+    rows = [f"{line.line:<10}{done} of {len(line.migrations)} applied   {line.target}"]
+    rows += [
+        f"Pending   {state.id}  {'' if state.state == 'pending' else state.state} {state.detail}".rstrip()
+        for state in line.pending
+    ]
+    rows += [_books(books) for books in line.books]
+    if line.quarantined:
+        rows.append(f"Quarantined {line.quarantined}: outpost migrate quarantine list")
+    if line.preserved:
+        rows.append(f"Preserved old data: {line.preserved} (cleanup not run)")
+    return "\n".join(rows)
+
+
+def _run(run: RunRecord) -> str:
+    took = seconds(run.duration_ms / 1000)
+    return (
+        f"{_instant(run.started_at)}  {run.store:<10} {run.command:<10} {run.outcome:<11} {took:>8}  "
+        f"{run.user}@{run.host} outpost {run.version}  {' '.join(run.migrations)} {run.detail}"
+    ).rstrip()
+
+
+def _books(books: Books) -> str:
+    verdict = "ok" if books.balanced else "DO NOT BALANCE"
+    return (
+        f"Books     {books.migration}: matched {books.matched:,} = migrated {books.migrated:,} + "
+        f"already {books.already:,} + vanished {books.vanished:,} + quarantined {books.quarantined:,}   {verdict}"
+    )
+
+
+def _origin(state: MigrationState) -> str:
+    parts = [_instant(state.applied_at) if state.applied_at else "", _took(state), state.host]
+    parts += [f"outpost {state.version}" if state.version else "", state.detail or state.description]
+    return "  ".join(part for part in parts if part)
+
+
+def _took(state: MigrationState) -> str:
+    return "" if state.duration_ms is None else seconds(state.duration_ms / 1000)
+
+
+def _instant(value: datetime) -> str:
+    return value.strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _size(count: int | None) -> str:
+    return "" if count is None else f" ({count / 1024 / 1024:,.1f} MiB)"
+
+
+def _short(value: float) -> str:
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:.1f}M"
+    return f"{value / 1_000:.0f}k" if value >= 10_000 else f"{value:.0f}"

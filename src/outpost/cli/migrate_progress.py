@@ -1,0 +1,110 @@
+"""Shows what a run does: redrawn on a terminal, a line now and then elsewhere, and as lines of JSON in a file."""
+
+import argparse
+import sys
+import time
+from typing import IO, Protocol
+
+import msgspec
+
+from outpost.cli.migrate_output import progress_line, seconds, waiting_line
+from outpost.domain.errors import ConfigurationError
+from outpost.migrations.report import Holder, Progress
+from outpost.migrations.run import Event
+
+_LINE_EVERY = 10.0
+_REDRAW_EVERY = 0.2
+
+
+class Display(Protocol):
+    def show(self, event: Event) -> None: ...
+
+    def waiting(self, holder: Holder) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def open_display(args: argparse.Namespace) -> Display:
+    """Return what shows the run: text on standard error, and the file of `--events`.
+
+    Raises:
+        ConfigurationError: The file cannot be written.
+    """
+    name = getattr(args, "events", None)
+    try:
+        file = None if not name else sys.stdout if name == "-" else open(name, "a", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise ConfigurationError(f"--events {name}: {error.strerror or error}") from None
+    return _Display(sys.stderr, redraws=sys.stderr.isatty() and not args.json, events=file)
+
+
+class _Display:
+    def __init__(self, out: IO[str], *, redraws: bool, events: IO[str] | None) -> None:
+        self._out = out
+        self._redraws = redraws
+        self._events = events
+        self._drawn = 0  # characters of the line that stands on the terminal, to be drawn over
+        self._next_at = 0.0
+
+    def show(self, event: Event) -> None:
+        if self._events is not None:
+            self._events.write(msgspec.json.encode(_flat(event)).decode() + "\n")
+            self._events.flush()
+        match event.event:
+            case "progress":
+                self._sometimes(progress_line(_progress(event)))
+            case "step_started":
+                self._line(f"{event.store}  {event.migration}  started")
+            case "step_applied":
+                took = seconds(float(event.fields.get("duration_ms", 0)) / 1000)
+                self._line(f"{event.store}  {event.migration}  applied in {took}")
+            case "throttled" | "quarantined" | "warning":
+                self._line(f"{event.store}  {event.migration}  {event.fields.get('reason', '')}".rstrip())
+            case _:
+                pass
+
+    def waiting(self, holder: Holder) -> None:
+        self._sometimes(waiting_line(holder))
+
+    def close(self) -> None:
+        if self._drawn:
+            self._out.write("\n")
+            self._drawn = 0
+        if self._events is not None and self._events is not sys.stdout:
+            self._events.close()
+            self._events = None
+
+    def _sometimes(self, text: str) -> None:
+        now = time.monotonic()
+        if now < self._next_at:
+            return
+        self._next_at = now + (_REDRAW_EVERY if self._redraws else _LINE_EVERY)
+        if not self._redraws:
+            self._line(text)
+            return
+        self._out.write("\r" + text.ljust(self._drawn))
+        self._out.flush()
+        self._drawn = len(text)
+
+    def _line(self, text: str) -> None:
+        if self._drawn:
+            self._out.write("\r" + " " * self._drawn + "\r")
+            self._drawn = 0
+        self._out.write(text + "\n")
+        self._out.flush()
+
+
+def _flat(event: Event) -> dict[str, object]:
+    return {
+        "event": event.event,
+        "at": event.at,
+        "run": event.run,
+        "fence": event.fence,
+        "store": event.store,
+        "migration": event.migration,
+        **event.fields,
+    }
+
+
+def _progress(event: Event) -> Progress:
+    return msgspec.convert({"store": event.store, "migration": event.migration, **event.fields}, type=Progress)

@@ -1,0 +1,235 @@
+"""One runner at a time: a lease in every store that a run will touch, with heartbeat, fence and revocation.
+
+    taken ──heartbeat every 10 s──▶ taken ──released──▶ free
+      │                               │
+      │ no heartbeat for 90 s         │ `outpost migrate unlock`: fence raised, then deleted
+      ▼                               ▼
+    stale: another run takes over    free; the holder finds out and stops
+
+Three rules:
+
+1. Leases are taken in one fixed order of the stores, all before the first change, and released in reverse. So runs
+   that share only one of their stores exclude each other there, and none waits for another in a circle.
+2. The fence of a run is one more than the highest fence in any of its stores, and is written to each. It is raised
+   after the lock is taken and the lock is read once more after that, so the order of fences is the order of owners.
+3. A run writes nothing later than 60 s after it *sent* its last successful heartbeat; others take over after 90 s.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import msgspec
+
+from outpost.migrations.errors import LeaseLost, LockHeld, Unreachable
+from outpost.migrations.owner import Owner
+from outpost.migrations.report import Holder, Progress
+
+Waiting = Callable[[Holder], None]
+"""Told again and again who holds the lock while a run waits for it."""
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds; tests shorten them."""
+
+    heartbeat: float = 10.0
+    quiet: float = 60.0
+    stale: float = 90.0
+    expiry: float = 3_600.0
+    poll: float = 1.0
+
+
+class Steering(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asks of a run that works, from any host."""
+
+    paused: bool = False
+    max_latency_ms: float | None = None
+
+
+class LeaseStore(Protocol):
+    """The lock of one store. Each method is atomic in the store; times are the store's own.
+
+    Every method raises Unreachable when the store cannot be asked; whether the call had an effect is then unknown.
+    Calls go over a connection of their own, so that they are not kept waiting by the work of the run.
+    """
+
+    @property
+    def store(self) -> str: ...
+
+    async def take(self, token: str) -> bool:
+        """Take the lock if it is free, or if its holder is one of ours and stale; say whether it is now ours."""
+        ...
+
+    async def fence(self) -> int:
+        """Return the highest fence this store has seen; 0 for none."""
+        ...
+
+    async def raise_fence(self, fence: int) -> None:
+        """Remember `fence` unless a higher one is known."""
+        ...
+
+    async def introduce(self, owner: Owner, fence: int) -> bool:
+        """Write who holds the lock, if it is still this owner's; say whether it was."""
+        ...
+
+    async def beat(self, token: str, progress: Progress | None) -> Steering | None:
+        """Renew the lock and return what is asked of its holder, or None if it is not ours any more."""
+        ...
+
+    async def release(self, token: str) -> None:
+        """Free the lock if it is ours."""
+        ...
+
+    async def holder(self) -> Holder | None: ...
+
+    async def revoke(self) -> Holder | None:
+        """Raise the fence, delete the lock whoever holds it, and return who did."""
+        ...
+
+    async def steer(self, steering: Steering) -> bool:
+        """Leave word for the holder; say whether there was one."""
+        ...
+
+
+class HeldLeases:
+    """The leases of one run, renewed until `acquired` is left."""
+
+    def __init__(self, stores: Sequence[LeaseStore], owner: Owner, fence: int, timings: Timings) -> None:
+        self.fence = fence
+        self.steering = Steering()
+        self.progress: Progress | None = None
+        self._stores = stores
+        self._owner = owner
+        self._timings = timings
+        self._renewed_at = time.monotonic()
+        self._lost = ""
+        self._steered = asyncio.Event()
+
+    def check(self) -> None:
+        """Raises LeaseLost unless every lease is certainly still ours."""
+        silence = time.monotonic() - self._renewed_at
+        if not self._lost and silence > self._timings.quiet:
+            self.lose(f"no heartbeat got through for {silence:.0f} s")
+        if self._lost:
+            raise LeaseLost(f"the migration lock was lost: {self._lost}; what was done is kept, run it again")
+
+    def lose(self, why: str) -> None:
+        self._lost = self._lost or why
+
+    async def steering_changed(self) -> None:
+        """Wait for the next heartbeat, which brings news."""
+        self._steered.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timings.heartbeat * 2):
+                await self._steered.wait()
+
+    async def keep(self) -> None:
+        """Send heartbeats until cancelled."""
+        while True:
+            await asyncio.sleep(self._timings.heartbeat)
+            await self.beat()
+
+    async def beat(self) -> None:
+        sent_at = time.monotonic()
+        try:
+            answers = [await store.beat(self._owner.token, self.progress) for store in self._stores]
+        except Unreachable:
+            return  # rule 3 ends the run if this goes on
+        for store, answer in zip(self._stores, answers, strict=True):
+            if answer is None:
+                self.lose(f"it was revoked or taken over in {store.store}")
+        self.steering = _combined([answer for answer in answers if answer is not None])
+        self._renewed_at = sent_at
+        self._steered.set()
+
+
+def _combined(answers: Sequence[Steering]) -> Steering:
+    latencies = [answer.max_latency_ms for answer in answers if answer.max_latency_ms is not None]
+    return Steering(paused=any(answer.paused for answer in answers), max_latency_ms=min(latencies, default=None))
+
+
+@asynccontextmanager
+async def acquired(
+    stores: Sequence[LeaseStore],
+    owner: Owner,
+    *,
+    lock_seconds: float | None,
+    waiting: Waiting,
+    timings: Timings,
+) -> AsyncGenerator[HeldLeases]:
+    """Hold the leases of all `stores`, given in the fixed order.
+
+    Args:
+        lock_seconds: How long to wait for a living holder; None as long as it lives, 0 not at all.
+
+    Raises:
+        LockHeld: The holder lived on.
+        Unreachable: A store cannot be asked.
+    """
+    give_up_at = None if lock_seconds is None else time.monotonic() + lock_seconds
+    while (fence := await _try_all(stores, owner, waiting, give_up_at)) is None:  # noqa: ASYNC110 other hosts send no events
+        await asyncio.sleep(timings.poll * random.uniform(0.5, 1.5))
+    held = HeldLeases(stores, owner, fence, timings)
+    keeping = asyncio.create_task(held.keep())
+    try:
+        yield held
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        await _release(stores, owner.token)
+
+
+async def _try_all(
+    stores: Sequence[LeaseStore], owner: Owner, waiting: Waiting, give_up_at: float | None
+) -> int | None:
+    """Take every lease and return the fence, or none of them and return None."""
+    taken: list[LeaseStore] = []
+    try:
+        for store in stores:
+            if not await store.take(owner.token):
+                await _wait_or_give_up(store, waiting, give_up_at)
+                return None
+            taken.append(store)
+        fence = 1 + max([await store.fence() for store in stores], default=0)
+        for store in stores:
+            await store.raise_fence(fence)
+        for store in stores:
+            if not await store.introduce(owner, fence):
+                return None
+        taken.clear()
+    finally:
+        await _release(taken, owner.token)
+    return fence
+
+
+async def _wait_or_give_up(store: LeaseStore, waiting: Waiting, give_up_at: float | None) -> None:
+    holder = await store.holder()
+    if holder is None:
+        return
+    if give_up_at is not None and time.monotonic() >= give_up_at:
+        raise LockHeld(
+            f"the migration lock in {store.store} is held by {describe(holder)}; wait for it, or if it is certainly "
+            "not running, run: outpost migrate unlock"
+        )
+    waiting(holder)
+
+
+async def _release(stores: Sequence[LeaseStore], token: str) -> None:
+    for store in reversed(stores):
+        with contextlib.suppress(Unreachable):  # it would hide the error that ended the run; the lock expires
+            await store.release(token)
+
+
+def describe(holder: Holder) -> str:
+    """Return who holds a lock, for people."""
+    if holder.foreign:
+        return "another program (no owner recorded)"
+    sign = "ALIVE" if holder.alive else "STALE"
+    return (
+        f"{holder.host} (pid {holder.pid}, user {holder.user}, outpost {holder.version}), fence {holder.fence}, "
+        f"heartbeat {holder.heartbeat_age_seconds:.0f} s ago: {sign}"
+    )

@@ -1,0 +1,48 @@
+"""The lines of migrations that a configuration names, and the check that a server starts with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from outpost.config.settings import Settings
+from outpost.domain.errors import ConfigurationError
+from outpost.migrations.coordinator import Coordinator
+from outpost.migrations.lease import Timings
+from outpost.migrations.line import Line
+from outpost.migrations.report import Family, MigrationState
+
+
+def migration_lines(
+    settings: Settings, *, family: Family | None = None, timings: Timings | None = None
+) -> Sequence[Line]:
+    """Return a line for each configured store, SQL first and then Redis; nothing is opened yet.
+
+    Args:
+        family: Leave out the lines of the other family.
+
+    Raises:
+        ConfigurationError: No store (of the family) is configured.
+    """
+    lines: list[Line] = []
+    if settings.profile == "embedded":
+        from outpost.migrations.sql.sqlite.dialect import sqlite_line
+
+        lines.append(sqlite_line(Path(settings.sqlite.path), timings))
+    lines = [line for line in lines if family in (None, line.family)]
+    if not lines:
+        raise ConfigurationError(f"no {family or ''} store is configured to migrate".replace("  ", " "))
+    return lines
+
+
+async def pending_migrations(settings: Settings) -> Sequence[MigrationState]:
+    """Return what keeps a server of these settings from starting; empty if it may start.
+
+    With `MIGRATIONS_GATE=compatible` a pending migration that declares itself online does not keep it.
+
+    Raises:
+        MigrationError: A store cannot be read, or its data is newer than this program.
+    """
+    async with Coordinator(migration_lines(settings)) as coordinator:
+        pending = await coordinator.pending()
+    if settings.general.migrations_gate == "compatible" and all(state.online for state in pending):
+        return []
+    return pending

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from outpost.stores.log.sqlite import SQLiteLogStore
 
 from outpost.clients.sqlite import Database
 from outpost.conformance.ledger import START, LedgerConformance, LedgerHarness
@@ -17,6 +16,7 @@ from outpost.ports.log_store import AttemptQuery
 from outpost.ports.paging import PageRequest
 from outpost.stores.ledger.memory import MemoryLedger
 from outpost.stores.ledger.sqlite import SQLiteLedger, open_ledger
+from outpost.stores.log.sqlite import SQLiteLogStore
 from tests.support.sqlite import fresh_database
 
 _LIMIT = 200

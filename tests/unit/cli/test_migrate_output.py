@@ -1,0 +1,192 @@
+"""The texts of `outpost migrate`."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from outpost.cli import migrate_output as output
+from outpost.migrations.report import (
+    Applied,
+    Books,
+    Check,
+    CleanupItem,
+    Holder,
+    LineStatus,
+    MigrationState,
+    Plan,
+    PlannedStep,
+    Progress,
+    Quarantined,
+    Status,
+    Verification,
+)
+
+HOLDER = Holder(
+    store="redis",
+    host="api-7f9c",
+    pid=1,
+    user="outpost",
+    version="1.4.0",
+    run="run_1",
+    fence=42,
+    heartbeat_age_seconds=3,
+    expires_in_seconds=3597,
+)
+PROGRESS = Progress(
+    store="redis",
+    migration="002_timestamps",
+    done=48_900_000,
+    total=79_900_000,
+    per_second=71_000,
+    batch=40,
+    server_ms=1.1,
+    checkpoint_age_seconds=3,
+)
+
+
+def test_progress_is_one_line() -> None:
+    assert output.progress_line(PROGRESS) == (
+        "redis  002_timestamps  61.2%  48.9M/79.9M  71k/s  eta 7m17s  batch 40  server 1.1ms  throttled: no  "
+        "checkpoint 3.0s ago"
+    )
+
+
+def test_the_status_shows_the_holder_its_work_and_the_books() -> None:
+    status = Status(
+        lines=[
+            LineStatus(
+                line="redis",
+                family="redis",
+                target="redis.internal:6379",
+                migrations=[
+                    MigrationState(id="redis/001_hash_tags", state="applied"),
+                    MigrationState(id="redis/002_timestamps", state="running", detail="61.2%"),
+                ],
+                holder=Holder(
+                    store="redis",
+                    host="api-7f9c",
+                    pid=1,
+                    user="outpost",
+                    version="1.4.0",
+                    fence=42,
+                    heartbeat_age_seconds=3,
+                    progress=PROGRESS,
+                ),
+                books=[Books(migration="002_timestamps", matched=10, migrated=6, already=3, quarantined=1)],
+                quarantined=1,
+                preserved="31.4 GB of legacy keys",
+            )
+        ]
+    )
+
+    text = output.status(status)
+
+    assert (
+        "Lock      redis: held by api-7f9c (pid 1, user outpost, outpost 1.4.0), fence 42, heartbeat 3 s ago: ALIVE"
+        in text
+    )
+    assert "Working   redis  002_timestamps  61.2%" in text
+    assert "redis     1 of 2 applied   redis.internal:6379" in text
+    assert "Pending   redis/002_timestamps  running 61.2%" in text
+    assert "matched 10 = migrated 6 + already 3 + vanished 0 + quarantined 1   ok" in text
+    assert "Quarantined 1" in text
+    assert "Preserved old data: 31.4 GB of legacy keys (cleanup not run)" in text
+
+
+def test_books_that_do_not_balance_shout() -> None:
+    line = LineStatus(
+        line="redis", family="redis", target="", migrations=[], books=[Books(migration="m", matched=10, migrated=9)]
+    )
+
+    assert "DO NOT BALANCE" in output.status(Status(lines=[line]))
+
+
+def test_a_free_lock_is_said_to_be_free() -> None:
+    assert output.status(Status(lines=[])) == "Lock      free"
+
+
+def test_a_lock_of_the_original_tool_has_no_owner() -> None:
+    assert "another program" in output.lock(Holder(store="redis", foreign=True))
+
+
+def test_the_plan_names_counts_destruction_and_the_next_command() -> None:
+    step = PlannedStep(
+        id="postgres/000005_denormalize_attempts",
+        description="Attempts carry their event",
+        statements=["ALTER TABLE deliveries ADD x int", "DROP TABLE event_delivery_index"],
+        counts={"deliveries": 1_500_000},
+        destructive=["DROP TABLE event_delivery_index (kept in outpost_kept_index)"],
+        notes=["rewrites attempts, 2.1 GB, about 40 s"],
+    )
+
+    text = output.plan(Plan(steps=[step]))
+
+    assert "1 migration is pending:" in text
+    assert "deliveries: 1,500,000" in text
+    assert "destructive: DROP TABLE event_delivery_index (kept in outpost_kept_index)" in text
+    assert "note: rewrites attempts" in text
+    assert "ALTER TABLE" not in text
+    assert text.endswith("Run: outpost migrate apply")
+    assert "| ALTER TABLE deliveries ADD x int" in output.plan(Plan(steps=[step]), verbose=True)
+
+
+def test_nothing_pending_is_said() -> None:
+    assert "Nothing is pending" in output.plan(Plan(steps=[]))
+    assert "another run" in output.applied(Applied(steps=[]))
+
+
+def test_a_clean_sample_states_its_bound() -> None:
+    text = output.verification(Verification(checks=[Check(name="redis: tenants", compared=3_000, population=90_000)]))
+
+    assert "0 of 3,000 differ of 90,000: below 0.10% with 95 % confidence" in text
+
+
+def test_a_difference_shows_what_and_how_to_mend_it() -> None:
+    check = Check(
+        name="schema", compared=5, population=5, different=1, differences=["index a is missing"], repair="CREATE"
+    )
+
+    text = output.verification(Verification(checks=[check]))
+
+    assert "DIFFERS  schema  1 of 5 differ" in text
+    assert "index a is missing" in text
+    assert "to mend it: CREATE" in text
+    assert "confidence" not in text
+
+
+def test_the_list_counts_what_is_pending() -> None:
+    applied = MigrationState(
+        id="sqlite/000001_initial",
+        state="applied",
+        applied_at=datetime(2026, 4, 14, 10, tzinfo=UTC),
+        duration_ms=20,
+        host="db1",
+        version="0.1.0",
+    )
+
+    text = output.list_([applied, MigrationState(id="sqlite/000002_more", state="pending")])
+
+    assert "[applied]" in text
+    assert "2026-04-14 10:00:00Z" in text
+    assert "db1" in text
+    assert text.endswith("1 pending of 2")
+
+
+def test_cleanup_says_whether_it_was_done() -> None:
+    item = CleanupItem(store="redis", what="legacy keys", count=1_200, bytes=3 * 1024 * 1024)
+
+    assert output.cleanup([item], done=False).startswith("Would be removed for good:")
+    assert "redis  legacy keys: 1,200 (3.0 MiB)" in output.cleanup([item], done=True)
+
+
+def test_quarantined_records_show_their_reason() -> None:
+    record = Quarantined(
+        store="redis", migration="002_timestamps", key="tenant:{a}:tenant", reason="bad time", digest="x"
+    )
+
+    assert "redis/002_timestamps  tenant:{a}:tenant  bad time" in output.quarantine([record])
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.04, "0.0s"), (45.2, "45s"), (430, "7m10s"), (7500, "2h05m")])
+def test_spans_are_short(value: float, text: str) -> None:
+    assert output.seconds(value) == text

@@ -2,29 +2,29 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import msgspec
 
 from outpost.cli import exit_codes
-from outpost.cli.options import add_settings_flags
+from outpost.cli.main import SettingsLoader
+from outpost.cli.options import add_settings_help
 from outpost.config import server_requirements
-from outpost.config.settings import Settings
 from outpost.config.summary import summary
 from outpost.domain.errors import ConfigurationError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    add_settings_flags(parser)
+    add_settings_help(parser)
     commands = parser.add_subparsers(dest="config_command", metavar="COMMAND", required=True)
     text = "print every setting in force, one per line, without secrets"
     list_ = commands.add_parser("list", help=text, description=text)
     list_.add_argument("--json", action="store_true", help="print one JSON document")
-    add_settings_flags(list_)
+    add_settings_help(list_)
 
 
-def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> int:
+def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
     """Print what is in force; a configuration that `serve` would refuse is shown all the same, with a warning."""
     settings = settings_loader()
     fields, warnings = summary(settings), [*settings.warnings]

@@ -5,13 +5,13 @@ import logging
 import os
 import secrets
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from outpost import __version__
-from outpost.cli.options import add_settings_flags, settings_from
+from outpost.cli.main import SettingsLoader
+from outpost.cli.options import add_settings_help
 from outpost.config import server_requirements
 from outpost.config.settings import Settings
 
@@ -24,24 +24,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, default=Path("outpost-data"), help="folder for database and secrets (%(default)s)"
     )
     parser.add_argument("--temporary", action="store_true", help="keep nothing: a folder that is removed at the end")
-    add_settings_flags(parser, shown=("API_PORT", "TOPICS"))
+    add_settings_help(parser, shown=("API_PORT", "TOPICS"))
 
 
-def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> int:
+def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
     if args.temporary:
         with tempfile.TemporaryDirectory(prefix="outpost-") as folder:
-            return _run_in(Path(folder), args)
-    return _run_in(args.data.resolve(), args)
+            return _run_in(Path(folder), settings_loader)
+    return _run_in(args.data.resolve(), settings_loader)
 
 
-def _run_in(folder: Path, args: argparse.Namespace) -> int:
+def _run_in(folder: Path, settings_loader: SettingsLoader) -> int:
     from outpost.cli.serve import serve_until_stopped
     from outpost.telemetry.logs import configure_logging
     from outpost.wiring.app import ServeOptions
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = {name: _secret(folder / file) for name, file in _SECRETS.items()}
-    settings = settings_from(args, fallbacks={**kept, "SQLITE_PATH": str(folder / "outpost.db"), "LOG_LEVEL": "warn"})
+    settings = settings_loader({**kept, "SQLITE_PATH": str(folder / "outpost.db"), "LOG_LEVEL": "warn"})
     settings = _allowing_loopback(settings)
     server_requirements.check(settings)
     configure_logging(settings.general.log_level, human=True)

@@ -5,7 +5,7 @@ Only the module of the chosen command is imported, so `outpost --version` costs 
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 
 from outpost import __version__
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import argparse
 
     from outpost.config.settings import Settings
+
+
+class SettingsLoader(Protocol):
+    """Reads the configuration, flags of the command included; `fallbacks` are values for what no source sets."""
+
+    def __call__(self, fallbacks: Mapping[str, str] | None = None) -> "Settings": ...
 
 
 class _Command(NamedTuple):
@@ -29,8 +35,8 @@ class _CommandModule(Protocol):
     def configure(self, parser: "argparse.ArgumentParser") -> None:
         """Add the command's arguments."""
 
-    def run(self, args: "argparse.Namespace", settings_loader: "Callable[[], Settings]") -> int:
-        """Do it and return the exit code. `settings_loader` reads the configuration with the flags of `args`."""
+    def run(self, args: "argparse.Namespace", settings_loader: "SettingsLoader") -> int:
+        """Do it and return the exit code."""
         ...
 
 
@@ -86,7 +92,7 @@ def _run_guarded(name: str, arguments: Sequence[str]) -> int:
 def _run(name: str, arguments: Sequence[str]) -> int:
     import argparse
 
-    from outpost.cli.options import settings_from
+    from outpost.cli.options import SettingFlags
 
     class Parser(argparse.ArgumentParser):
         """Sub-commands inherit it."""
@@ -100,8 +106,8 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     # Abbreviated flags would change their meaning with every new setting.
     parser = Parser(prog=f"outpost {name}", description=command.text, allow_abbrev=False)
     module.configure(parser)
-    args = parser.parse_args(arguments)
-    return module.run(args, lambda: settings_from(args))
+    flags = SettingFlags(arguments)
+    return module.run(parser.parse_args(flags.rest), flags.load)
 
 
 def _unknown(name: str) -> int:

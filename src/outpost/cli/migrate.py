@@ -2,22 +2,20 @@
 
 import argparse
 import re
-from collections.abc import Callable
 
-from outpost.cli.options import add_settings_flags
-from outpost.config.settings import Settings
+from outpost.cli.main import SettingsLoader
+from outpost.cli.options import add_settings_help
 
 _STEERED_HELP = "of the run that works now, from any host"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    _add_common(parser, with_defaults=True)
+    _add_common(parser, default=False)
+    common = _common()
     commands = parser.add_subparsers(dest="migrate_command", metavar="COMMAND", required=True)
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        _add_common(command)
-        return command
+        return commands.add_parser(name, help=text, description=text, allow_abbrev=False, parents=[common])
 
     plan = add("plan", "show what `apply` would do; changes nothing")
     plan.add_argument("--detailed-exitcode", action="store_true", help="exit 2 if anything is pending")
@@ -50,7 +48,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_yes(cleanup)
     _add_waiting(cleanup)
 
-    _configure_quarantine(add("quarantine", "records that a migration could not understand and left as they are"))
+    text = "records that a migration could not understand and left as they are"
+    _configure_quarantine(add("quarantine", text), common)
 
     add("pause", f"pause the work {_STEERED_HELP}")
     add("resume", f"end the pause {_STEERED_HELP}")
@@ -58,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     throttle.add_argument("--max-latency", type=_milliseconds, required=True, metavar="MS", help="such as 2ms")
 
 
-def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> int:
+def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
     from outpost.cli.migrate_commands import run_command
 
     return run_command(args, settings_loader())
@@ -86,13 +85,11 @@ def _configure_apply(apply: argparse.ArgumentParser) -> None:
     )
 
 
-def _configure_quarantine(quarantine: argparse.ArgumentParser) -> None:
+def _configure_quarantine(quarantine: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     actions = quarantine.add_subparsers(dest="quarantine_command", metavar="COMMAND", required=True)
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
-        action = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
-        _add_common(action)
-        return action
+        return actions.add_parser(name, help=text, description=text, allow_abbrev=False, parents=[common])
 
     add("list", "list them with the reasons")
     add("show", "show what is stored under one of them").add_argument("key")
@@ -104,11 +101,17 @@ def _configure_quarantine(quarantine: argparse.ArgumentParser) -> None:
         _add_waiting(action)
 
 
-def _add_common(parser: argparse.ArgumentParser, *, with_defaults: bool = False) -> None:
+def _common() -> argparse.ArgumentParser:
+    """The flags of every sub-command."""
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    _add_common(common, default=argparse.SUPPRESS)  # an absent flag does not undo what stands before the sub-command
+    return common
+
+
+def _add_common(parser: argparse.ArgumentParser, *, default: object) -> None:
     """Add the flags that may stand before or after the name of the sub-command."""
 
     def switch(name: str, text: str) -> None:
-        default = False if with_defaults else argparse.SUPPRESS
         parser.add_argument(name, action="store_true", default=default, help=text)
 
     switch("--json", "print one JSON document")
@@ -116,7 +119,7 @@ def _add_common(parser: argparse.ArgumentParser, *, with_defaults: bool = False)
     switch("--no-color", "no colour on a terminal")
     switch("--sql-only", "only the SQL stores")
     switch("--redis-only", "only Redis")
-    add_settings_flags(parser, shown=("SQLITE_PATH", "REDIS_HOST", "REDIS_PASSWORD", "POSTGRES_URL", "CLICKHOUSE_ADDR"))
+    add_settings_help(parser, shown=("SQLITE_PATH", "REDIS_HOST", "REDIS_PASSWORD", "POSTGRES_URL", "CLICKHOUSE_ADDR"))
 
 
 def _add_yes(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,8 @@
-"""Gives a command the flags of the configuration, and reads the settings from them."""
+"""The flags of the configuration, which every command takes: REDIS_HOST is --redis-host.
+
+There are some two hundred. They are taken out of the arguments by hand before argparse sees the rest, because making
+two hundred arguments for each sub-command would cost more than many a command.
+"""
 
 import argparse
 from collections.abc import Collection, Mapping, Sequence
@@ -8,58 +12,85 @@ from outpost.config.load import load_settings
 from outpost.config.parse import allowed
 from outpost.config.setting import Setting
 from outpost.config.settings import SETTINGS, Settings
+from outpost.domain.errors import ConfigurationError
 
-_PREFIX = "setting."
+_CONFIG = ("--config", "-c")
+_SWITCH_WORDS = frozenset({"true", "false", "1", "0", "t", "f"})
+
+# Settings that share an environment name share the flag; the first one counts.
+_ROWS: dict[str, Setting] = {row.flag: row for row in reversed(SETTINGS) if not row.key.process_only}
 
 
-def add_settings_flags(parser: argparse.ArgumentParser, *, shown: Collection[str] = ()) -> None:
-    """Add `--config`, `--help-settings` and a flag for every setting.
+class SettingFlags:
+    """What the arguments of a command say about the configuration.
 
-    A command with sub-commands calls this for each of them. The flags of settings stay out of `--help`, except those
-    in `shown` (environment names).
+    Attributes:
+        rest: The other arguments, in their order.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Raises ConfigurationError if a flag has no value."""
+        self.rest: list[str] = []
+        self._values: dict[str, str] = {}
+        self._config_path: str | None = None
+        waiting = list(arguments)
+        while waiting:
+            argument = waiting.pop(0)
+            if argument == "--":
+                self.rest += [argument, *waiting]
+                break
+            self._take(argument, waiting)
+
+    def load(self, fallbacks: Mapping[str, str] | None = None) -> Settings:
+        """Load the settings.
+
+        Args:
+            fallbacks: Values by environment name for what no source sets.
+
+        Raises:
+            ConfigurationError: A file cannot be read, or a value is wrong.
+        """
+        return load_settings(config_path=self._config_path, flags=self._values, fallbacks=fallbacks)
+
+    def _take(self, argument: str, waiting: list[str]) -> None:
+        name, has_value, value = argument.partition("=")
+        row = _ROWS.get(name)
+        if row is None and name not in _CONFIG:
+            self.rest.append(argument)
+            return
+        if not has_value:
+            value = _next_value(name, row, waiting)
+        if row is None:
+            self._config_path = value
+        else:
+            self._values[row.key.env] = value
+
+
+def _next_value(name: str, row: Setting | None, waiting: list[str]) -> str:
+    if row is not None and row.kind.element == "switch":
+        # A switch may stand alone; what follows is its value only if it can be one.
+        return waiting.pop(0) if waiting and waiting[0].lower() in _SWITCH_WORDS else "true"
+    if not waiting:
+        raise ConfigurationError(f"{name} needs a value")
+    return waiting.pop(0)
+
+
+def add_settings_help(parser: argparse.ArgumentParser, *, shown: Collection[str] = ()) -> None:
+    """Show the flags of the configuration in `--help`: `--config`, `--help-settings` and those in `shown`.
+
+    Args:
+        shown: Environment names.
     """
     group = parser.add_argument_group(
         "configuration",
         "every setting is a flag: REDIS_HOST is --redis-host; a flag beats the environment and the file",
     )
-    group.add_argument(
-        "-c", "--config", dest="config_path", metavar="FILE", default=argparse.SUPPRESS, help="read FILE"
-    )
+    group.add_argument(*reversed(_CONFIG), metavar="FILE", default=argparse.SUPPRESS, help="read FILE")
     group.add_argument("--help-settings", action=_HelpSettings, help="list the flags of all settings and exit")
-    for row in _flag_rows():
-        _add_flag(group, row, visible=row.key.env in shown)
-
-
-def settings_from(args: argparse.Namespace, *, fallbacks: Mapping[str, str] | None = None) -> Settings:
-    """Load the settings for parsed arguments.
-
-    Args:
-        args: Made by a parser that went through `add_settings_flags`.
-        fallbacks: Values by environment name for what no source sets.
-
-    Raises:
-        ConfigurationError: A file cannot be read, or a value is wrong.
-    """
-    flags = {name.removeprefix(_PREFIX): value for name, value in vars(args).items() if name.startswith(_PREFIX)}
-    return load_settings(config_path=getattr(args, "config_path", None), flags=flags, fallbacks=fallbacks)
-
-
-def _flag_rows() -> list[Setting]:
-    """One row per flag; settings that share an environment name share the flag."""
-    return list({row.flag: row for row in reversed(SETTINGS) if not row.key.process_only}.values())[::-1]
-
-
-def _add_flag(group: Any, row: Setting, *, visible: bool) -> None:
-    # SUPPRESS keeps an absent flag out of the namespace, so a sub-command does not undo what stands before it.
-    switch: dict[str, Any] = {"nargs": "?", "const": "true"} if row.kind.element == "switch" else {}
-    group.add_argument(
-        row.flag,
-        dest=_PREFIX + row.key.env,
-        metavar=_metavar(row),
-        default=argparse.SUPPRESS,
-        help=row.key.text.replace("`", "").replace("%", "%%") if visible else argparse.SUPPRESS,
-        **switch,
-    )
+    for row in reversed(_ROWS.values()):
+        if row.key.env in shown:
+            text = row.key.text.replace("`", "").replace("%", "%%")
+            group.add_argument(row.flag, metavar=_metavar(row), default=argparse.SUPPRESS, help=text)
 
 
 def _metavar(row: Setting) -> str:
@@ -74,7 +105,7 @@ class _HelpSettings(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002
         super().__init__(option_strings, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, nargs=0, help=help)
 
-    def __call__(self, parser: argparse.ArgumentParser, *args: object) -> None:
-        for row in _flag_rows():
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
+        for row in reversed(_ROWS.values()):
             print(f"{row.flag}  {allowed(row)}\n    {row.key.text.replace('`', '')}")
         parser.exit()

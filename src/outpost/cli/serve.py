@@ -3,11 +3,11 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from outpost.cli import exit_codes
-from outpost.cli.options import add_settings_flags
+from outpost.cli.main import SettingsLoader
+from outpost.cli.options import add_settings_help
 from outpost.config import server_requirements
 from outpost.config.settings import Settings
 from outpost.domain.errors import StoreCorrupted, StoreUnavailable
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    add_settings_flags(parser)
+    add_settings_help(parser)
 
 
-def run(args: argparse.Namespace, settings_loader: Callable[[], Settings]) -> int:
+def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
     from outpost.telemetry.logs import configure_logging
 
     settings = settings_loader()

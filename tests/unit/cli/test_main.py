@@ -11,7 +11,7 @@ import pytest
 from outpost import __version__
 from outpost.cli import exit_codes
 from outpost.cli.main import COMMANDS, main
-from outpost.cli.options import add_settings_flags
+from outpost.cli.options import SettingFlags, add_settings_help
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError, StoreUnavailable
 
@@ -24,7 +24,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
 
     def install(run: Run) -> None:
         module = ModuleType("outpost.cli.serve")
-        module.__dict__.update(configure=lambda parser: add_settings_flags(parser, shown=("API_PORT",)), run=run)
+        module.__dict__.update(configure=lambda parser: add_settings_help(parser, shown=("API_PORT",)), run=run)
         monkeypatch.setitem(sys.modules, "outpost.cli.serve", module)
 
     return install
@@ -86,6 +86,28 @@ def test_a_command_runs_with_settings_from_flags_and_environment(
     assert main(["serve", "--api-port", "2", "--egress-guard=false", "--topics-allow-wildcards"]) == 10
     assert (seen[0].api.port, seen[0].sqlite.path) == (2, "env.db")
     assert (seen[0].egress.guard, seen[0].topics.allow_wildcards) == (False, True)
+
+
+def test_a_switch_takes_the_next_argument_only_if_it_is_a_value() -> None:
+    alone = SettingFlags(["--redis-cluster-enabled", "apply", "--egress-guard", "false", "--yes"])
+
+    assert alone.rest == ["apply", "--yes"]
+    settings = alone.load()
+    assert (settings.redis.cluster_enabled, settings.egress.guard) == (True, False)
+
+
+def test_flags_of_the_configuration_may_stand_anywhere_before_the_double_dash() -> None:
+    flags = SettingFlags(["--redis-host=one", "show", "--redis-port", "7000", "key", "--", "--redis-host"])
+
+    assert flags.rest == ["show", "key", "--", "--redis-host"]
+    assert (flags.load().redis.host, flags.load().redis.port) == ("one", 7000)
+
+
+def test_a_flag_without_its_value_is_named(command: Callable[[Run], None], capsys: pytest.CaptureFixture[str]) -> None:
+    command(lambda args, settings_loader: 0)
+
+    assert main(["serve", "--api-port"]) == exit_codes.USAGE
+    assert capsys.readouterr().err == "Error: --api-port needs a value\n"
 
 
 def test_a_flag_cannot_be_abbreviated(command: Callable[[Run], None]) -> None:

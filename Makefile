@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# Programs that talk to Outpost and cannot share its environment, nor each other's.
-SIDE_ENVIRONMENTS := $(patsubst tests/e2e/environments/%.txt,.cache/%/.ready,$(wildcard tests/e2e/environments/*.txt))
+# Programs that tests talk to, or that talk to Outpost, and cannot share its environment, nor each other's.
+SIDE_ENVIRONMENTS := $(patsubst tests/environments/%.txt,.cache/%/.ready,$(wildcard tests/environments/*.txt))
 
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PYTEST_WORKERS ?= 0
@@ -25,6 +25,7 @@ run: $(READY) ## Start Outpost on this machine, with everything it needs, to try
 	@$(BIN)/outpost dev $(ARGS)
 
 test: $(READY) $(SIDE_ENVIRONMENTS) ## Run all tests.
+	@tools/test-servers
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)
 
 check: ## Do exactly what CI does: lint, types, contracts, wheel, tests.
@@ -59,8 +60,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-.cache/%/.ready: tests/e2e/environments/%.txt | $(READY)
+.cache/%/.ready: tests/environments/%.txt | $(READY)
 	@echo "Making .cache/$*"
 	@$(BIN)/python -m venv --clear .cache/$*
-	@.cache/$*/bin/python $(PIP_INSTALL) --requirement $<
+	@.cache/$*/bin/python $(PIP_INSTALL) --no-deps --requirement $<  # the file names them all that are wanted
 	@touch $@

@@ -1,0 +1,112 @@
+"""A Postgres cluster in a temporary folder, and a fresh database in it."""
+
+import itertools
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.support.process import free_port
+from tests.support.servers import (
+    ServerProcess,
+    hand_over,
+    server_environment,
+    server_folder,
+    server_program,
+    server_user,
+)
+
+USER = "outpost"
+PASSWORD = "p@ss/w:rd%"  # with all that a URL must escape, so that no test passes by luck
+_PASSWORD_IN_URLS = "p%40ss%2Fw%3Ard%25"
+
+# Nothing here has to outlive a crash of the machine; a killed server still keeps what it had committed.
+_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "100",
+    "autovacuum_naptime": "10min",
+}
+
+
+class PostgresServer:
+    """A cluster of its own; it may be stopped, killed and started again on the same files and port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._programs = server_program("postgres", "/usr/lib/postgresql/*/bin/postgres").resolve().parent
+        self._numbers = itertools.count(1)
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        network = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(folder)]
+        self._process = ServerProcess(
+            [self._programs / "postgres", "-D", self._data, *network, *settings],
+            folder=folder,
+            stop_signal=signal.SIGINT,  # "fast": ends sessions instead of waiting for them
+        )
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def create(self) -> None:
+        """Make the files of the cluster."""
+        password = self._folder / "password"
+        password.write_text(PASSWORD)
+        hand_over(password)
+        authentication = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password}"]
+        self._run("initdb", "--no-sync", "--encoding=UTF8", "--locale=C", *authentication, "-D", str(self._data))
+
+    def start(self) -> None:
+        self._process.start()
+        self._process.wait_for("ready to accept connections")
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def kill(self) -> None:
+        """End the server as a crash would; it leaves its shared memory, so the cluster needs `start` to recover."""
+        self._process.kill()
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgres://{USER}:{_PASSWORD_IN_URLS}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    @contextmanager
+    def fresh_database(self) -> Iterator[str]:
+        """Yield the URL of a new, empty database, which is dropped at the end."""
+        name = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name}")
+        yield self.url(name)
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def execute(self, statement: str) -> None:
+        """Run a statement as superuser in the database `postgres`."""
+        self._run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url(), "-c", statement)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        ran = subprocess.run(
+            [self._programs / program, *arguments],
+            cwd=self._folder,
+            env=server_environment(self._folder),
+            capture_output=True,
+            text=True,
+            **server_user(),
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Yield a server that nobody else uses, so that it may be stopped or killed."""
+    with server_folder("postgres") as folder, ExitStack() as stack:
+        server = PostgresServer(folder)
+        server.create()
+        stack.callback(server.stop)
+        server.start()
+        yield server

@@ -1,0 +1,48 @@
+"""The servers that tests can ask for by name. Each is started once per test process, by the first test that asks."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.clickhouse import ClickHouseDatabase, ClickHouseServer, running_clickhouse
+from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.rabbitmq import RabbitMQServer, running_rabbitmq
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of a database of this test's own, with user and password."""
+    with postgres.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[ClickHouseServer]:
+    with running_clickhouse() as server:
+        yield server
+
+
+@pytest.fixture
+def clickhouse_database(clickhouse: ClickHouseServer) -> Iterator[ClickHouseDatabase]:
+    """A database of this test's own, and how to reach it."""
+    with clickhouse.fresh_database() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQServer]:
+    with running_rabbitmq() as server:
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq: RabbitMQServer) -> Iterator[str]:
+    """The URL of a virtual host of this test's own, with user and password."""
+    with rabbitmq.fresh_virtual_host() as url:
+        yield url

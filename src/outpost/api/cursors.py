@@ -47,7 +47,7 @@ def decode_cursor(kind: CursorKind, cursor: str, *, reading: Direction) -> Posit
     except ValueError:
         raise _invalid() from None
     head, separator, place = text.partition(":")
-    if not separator or not head.startswith(f"{kind}v"):
+    if not separator or not head.startswith(f"{kind}v") or "\0" in place:
         raise _invalid()
     version = head.removeprefix(f"{kind}v")
     try:

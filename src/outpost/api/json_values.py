@@ -6,19 +6,20 @@ Bodies of the management API are small. The one that comes by the thousand has a
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn, cast
 
 import msgspec
 
-from outpost.api.errors import invalid_json
+from outpost.api.errors import Problem, invalid_json
 from outpost.codec import write_json
 from outpost.domain.destination import JsonObject
 from outpost.domain.errors import ValidationFailed
 
 _BLANKS = " \t\n\r"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_DEEPEST = 128
 _LONGEST_NUMBER = 400
 """Digits to which an exponent is written out; beyond, the number stays as it was sent."""
 
@@ -48,11 +49,12 @@ def as_object(value: Any) -> JsonObject:
     return cast("JsonObject", value)
 
 
-def first_value(body: bytes, *, may_hold_nul: str = "") -> tuple[Any, bytes]:
+def first_value(body: bytes, *, as_sent: str = "") -> tuple[Any, bytes]:
     """Return the first JSON value of a body, and the bytes it was read from. Raises as `parse_object`.
 
     Args:
-        may_hold_nul: A member of the object in whose texts NUL characters are allowed.
+        as_sent: A member of the object that is kept as its text: it may hold NUL characters, and nest as deeply as it
+            can be parsed.
     """
     try:
         text = body.decode("utf-8")
@@ -64,9 +66,11 @@ def first_value(body: bytes, *, may_hold_nul: str = "") -> tuple[Any, bytes]:
     except json.JSONDecodeError as error:
         raise invalid_json(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        raise invalid_json("the body is nested too deeply") from None
+        raise _too_deep() from None
+    if text.count("[") + text.count("{") > _DEEPEST:
+        _check_depth(value, as_sent)
     if "\\u" in text:  # only an escape can bring in what is checked here
-        _check_texts(value, may_hold_nul)
+        _check_texts(value, as_sent)
     return value, text[start:end].encode()
 
 
@@ -131,14 +135,35 @@ def _as_number(text: str) -> int | float:
     return number
 
 
-def _check_texts(value: Any, may_hold_nul: str) -> None:
+def _check_depth(value: Any, as_sent: str) -> None:
+    """Refuse what could not be walked through later."""
+    members = cast("JsonObject", value).items() if isinstance(value, dict) else [("", value)]
+    layer: list[Any] = [item for name, item in members if name != as_sent]
+    for _ in range(_DEEPEST):
+        layer = [part for item in layer for part in _parts(item)]
+        if not layer:
+            return
+    raise _too_deep()
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("JsonObject", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
+
+
+def _too_deep() -> Problem:
+    return invalid_json("the body is nested too deeply")
+
+
+def _check_texts(value: Any, as_sent: str) -> None:
     members: Mapping[str, Any] = cast("JsonObject", value) if isinstance(value, dict) else {"the body": value}
     for name, item in members.items():
         texts = [name, *_texts_of(item)]
         shown = _SURROGATE.sub("\ufffd", name.replace("\0", "\ufffd"))
         if any(_SURROGATE.search(text) for text in texts):
             raise invalid_json(f"{shown} holds half of a surrogate pair")
-        if name != may_hold_nul and any("\0" in text for text in texts):
+        if name != as_sent and any("\0" in text for text in texts):
             raise ValidationFailed(f"{shown} must not contain NUL characters")
 
 

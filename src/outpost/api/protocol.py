@@ -4,7 +4,8 @@ Publishing is the one request that comes by the thousand. A plain one (API key, 
 the connection) is taken from the parser straight to the publisher, with every other that arrives in the same tick of
 the loop. Whatever is not plain takes the long road through the ASGI app, which gives the same answers.
 
-A client that has begun a request and does not go on is cut off after `REQUEST_PATIENCE` seconds.
+A client that has begun a request and does not go on is cut off after `REQUEST_PATIENCE` seconds, and one whose request
+line and headers do not end is refused past `MAX_HEAD_BYTES`.
 """
 
 import asyncio
@@ -13,12 +14,15 @@ from functools import partial
 from hmac import compare_digest
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from outpost.api.errors import Problem
 from outpost.pipeline.publish import PublishCommand, PublishResult
 
 PUBLISH_PATH = b"/api/v1/publish"
 REQUEST_PATIENCE = 10.0
+MAX_HEAD_BYTES = 1_048_576
 _PATIENT_BYTES = 65_536
 """Bytes within one period of patience that show a slow but honest upload."""
 
@@ -74,6 +78,9 @@ class PublishProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 connection with the short road in front."""
 
     road: PublishRoad
+    patience: float = REQUEST_PATIENCE
+    cycle: RequestResponseCycle | _Exchange | None  # type: ignore[assignment]
+    parser: Any
 
     def __init__(self, *arguments: Any, when_lost: Callable[[], None]) -> None:
         super().__init__(*arguments)
@@ -82,6 +89,7 @@ class PublishProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._received = 0
+        self._head_bytes = 0
         self._request_open = False
         self._patience: asyncio.TimerHandle | None = None
         self._await_request()
@@ -95,13 +103,27 @@ class PublishProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
-        super().data_received(data)
+        self._head_bytes += len(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._pass_over_upgrade(data[offer.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._refuse(400, "invalid HTTP request")
+            return
         if self._request_open:  # most requests arrive whole and need no timer
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(431, "request header too large")
+            self._await_request()
+        elif self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
+            # Nothing is being answered, yet bytes came that began no request: no other timer watches this connection.
             self._await_request()
 
     def _await_request(self) -> None:
         if self._patience is None:
-            self._patience = self.loop.call_later(REQUEST_PATIENCE, self._check_patience, self._received)
+            self._patience = self.loop.call_later(self.patience, self._check_patience, self._received)
 
     def _request_is_here(self) -> None:
         if self._patience is not None:
@@ -110,20 +132,40 @@ class PublishProtocol(HttpToolsProtocol):
 
     def _check_patience(self, received_then: int) -> None:
         self._patience = None
-        if self._received - received_then >= _PATIENT_BYTES:
+        if self.flow.read_paused or self._received - received_then >= _PATIENT_BYTES:
             self._await_request()
         elif not self.transport.is_closing():
             self.transport.close()
 
+    def _pass_over_upgrade(self, rest: bytes) -> None:
+        """Parse a request again without its offer of another protocol, for which the parser has taken the body."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(400, "invalid HTTP request")
+            return
+        lines = [b"%s: %s\r\n" % line for line in self.headers if line[0] != b"upgrade"]
+        version = self.parser.get_http_version().encode()
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"%s %s HTTP/%s\r\n%s\r\n%s" % (method, self.url, version, b"".join(lines), rest))
+
     # --- parser callbacks
 
     def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        self._head_open = True
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
         self._request_open = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_open:  # what comes after the body, in a chunked one, is nobody's header
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        self._head_open = False
+        if self.parser.should_upgrade():
+            return
         if self.url == PUBLISH_PATH and self._is_plain_publish():
             self.cycle = _Exchange(keep_alive=self.parser.should_keep_alive())  # type: ignore[assignment]
             return
@@ -144,8 +186,10 @@ class PublishProtocol(HttpToolsProtocol):
             if name == b"content-length":
                 length = value
             elif name == b"authorization":
+                if authorization is not None:
+                    return False
                 authorization = value
-            elif name in (b"transfer-encoding", b"upgrade"):
+            elif name == b"transfer-encoding":
                 return False
         return (
             authorization is not None
@@ -156,12 +200,15 @@ class PublishProtocol(HttpToolsProtocol):
         )
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if type(self.cycle) is _Exchange:
             self.cycle.body += body
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._request_open = False
         self._request_is_here()
         exchange = self.cycle
@@ -188,12 +235,21 @@ class PublishProtocol(HttpToolsProtocol):
         else:
             self._answer(exchange, *self.road.refuse(error if isinstance(error, Exception) else Exception("stopped")))
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:  # a client that sends requests faster than they are answered must wait
+            self.flow.pause_reading()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer bytes that are no request, and close."""
+        if self.transport.is_closing():
+            return
+        _, _, body = self.road.refuse(Problem(status, message))
+        self.transport.write(_head(status, len(body)) + b"connection: close\r\n\r\n" + body)
+        self.transport.close()
+
     def _answer(self, exchange: _Exchange, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        head = b"HTTP/1.1 %d %s\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: %d\r\n" % (
-            status,
-            _PHRASES.get(status, b"-"),
-            len(body),
-        )
+        head = _head(status, len(body))
         for name, value in headers.items():
             head += f"{name}: {value}\r\n".encode()
         if not exchange.keep_alive:
@@ -205,6 +261,14 @@ class PublishProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
 
+def _head(status: int, body_bytes: int) -> bytes:
+    return b"HTTP/1.1 %d %s\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: %d\r\n" % (
+        status,
+        _PHRASES.get(status, b"-"),
+        body_bytes,
+    )
+
+
 _NO_HEADERS: Mapping[str, str] = {}
 _PHRASES = {
     202: b"Accepted",
@@ -212,11 +276,16 @@ _PHRASES = {
     409: b"Conflict",
     413: b"Content Too Large",
     422: b"Unprocessable Entity",
+    431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
 }
 
 
-def protocol_class(road: PublishRoad) -> type[PublishProtocol]:
-    """Return the connection class whose connections share `road`."""
-    return type("PublishProtocol", (PublishProtocol,), {"road": road})
+def protocol_class(road: PublishRoad, *, patience: float = REQUEST_PATIENCE) -> type[PublishProtocol]:
+    """Return the connection class whose connections share `road`.
+
+    Args:
+        patience: Seconds a connection may wait for the rest of a request.
+    """
+    return type("PublishProtocol", (PublishProtocol,), {"road": road, "patience": patience})

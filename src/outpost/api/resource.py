@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from outpost.api.auth import OPERATOR, Access, Authenticator, Caller
 from outpost.api.bodies import read_body
-from outpost.api.errors import JSON, Problem, Refusal, refusal
+from outpost.api.errors import JSON, Problem, Refusal, refusal, unknown_path
 from outpost.api.json_values import parse_object
 from outpost.api.query import Query
 from outpost.domain.destination import JsonObject
@@ -108,6 +108,8 @@ class ResourceApp:
         method = self.resource.method(request.method)
         if method is None:
             raise Problem(405, "method not allowed", headers={"Allow": self.resource.allowed()})
+        if any("\0" in value for value in request.path_params.values()):
+            raise unknown_path()  # nothing stored is called so, and not every store can be asked
         return await method.handler(await self._call(request, method))
 
     async def _call(self, request: Request, method: Method) -> Call:

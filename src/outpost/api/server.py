@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.server import ServerState
 
@@ -16,12 +17,22 @@ class HttpServer:
     """One listener. uvicorn brings the connection; its server loop, which wakes ten times a second, is not used."""
 
     def __init__(
-        self, *, config: Config, protocol: type[PublishProtocol], host: str, port: int, stop_seconds: float = 10.0
+        self, *, app: ASGIApp, protocol: type[PublishProtocol], host: str, port: int, stop_seconds: float = 10.0
     ) -> None:
         """Args:
+        port: 0 takes a free one; `addresses` tells which.
         stop_seconds: How long requests in progress may take once stopping has begun.
         """
-        self._config = config
+        self._config = Config(
+            app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+        )
         self._protocol = protocol
         self._host = host
         self._port = port

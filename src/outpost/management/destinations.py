@@ -12,7 +12,7 @@ from outpost.domain.destination import Destination, JsonObject
 from outpost.domain.errors import InTheFuture, NotFound, StoreUnavailable, TypeIsFixed, ValidationFailed
 from outpost.domain.event_filter import check_filter
 from outpost.domain.identifiers import DestinationId, MintId, TenantId
-from outpost.domain.topic import normalise_topics, subscription_covers, validate_topics
+from outpost.domain.topic import normalise_topics, selected_by, validate_topics
 from outpost.management.audit import audit
 from outpost.management.destination_requests import (
     DestinationPatch,
@@ -21,7 +21,7 @@ from outpost.management.destination_requests import (
     merged,
     without_masks,
 )
-from outpost.management.naming import check_id, check_topic_names
+from outpost.management.naming import check_id
 from outpost.management.providers import Providers
 from outpost.management.waiting import WaitingTasks, drop_waiting
 from outpost.ports.clock import Clock
@@ -96,7 +96,8 @@ class Destinations:
         return [
             destination
             for destination in await self._store.destinations(tenant_id)
-            if (types is None or destination.type in types) and (topics is None or _wants(destination, topics))
+            if (types is None or destination.type in types)
+            and (topics is None or selected_by(destination.topics, topics))
         ]
 
     async def get(self, tenant_id: TenantId, destination_id: DestinationId) -> Destination:
@@ -185,7 +186,6 @@ class Destinations:
         return prepared
 
     def _checked_topics(self, topics: Sequence[str]) -> tuple[str, ...]:
-        check_topic_names(topics)
         validate_topics(topics, allowed=self._topics, wildcards=self._wildcards)
         return normalise_topics(topics)
 
@@ -270,13 +270,3 @@ def _check_filter(filter_: JsonObject | None) -> None:
     messages = check_filter(filter_) if filter_ else []
     if messages:
         raise ValidationFailed(*messages)
-
-
-def _wants(destination: Destination, topics: Sequence[str]) -> bool:
-    """Say whether a destination passes the list's topic filter.
-
-    `*` alone asks for the destinations that take every topic; beside others, and as an empty text, it asks for nothing.
-    """
-    if list(topics) == ["*"]:
-        return "*" in destination.topics
-    return all(topic in ("", "*") or subscription_covers(destination.topics, topic) for topic in topics)

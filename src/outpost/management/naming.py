@@ -1,12 +1,11 @@
-"""What ids and topics may be called.
+"""What ids may be.
 
-An id stands in a path, so a slash would make its thing unreachable. Stores may join topics with commas.
+An id stands in a path, so a slash would make its thing unreachable.
 """
 
 import re
-from collections.abc import Sequence
 
-from outpost.domain.errors import InvalidTopics, ValidationFailed
+from outpost.domain.errors import ValidationFailed
 
 MAX_ID_CHARACTERS = 255
 
@@ -24,12 +23,3 @@ def check_id(field: str, text: str) -> None:
         raise ValidationFailed(
             f"{field} must have 1 to {MAX_ID_CHARACTERS} characters, none of them a slash or a control character"
         )
-
-
-def check_topic_names(topics: Sequence[str]) -> None:
-    """Raises InvalidTopics if a topic could not be stored as it is."""
-    for topic in topics:
-        if not topic:
-            raise InvalidTopics("a topic must not be empty")
-        if "," in topic or _CONTROL.search(topic):
-            raise InvalidTopics(f"topic {topic!r} must not contain commas or control characters")

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import msgspec
-from uvicorn import Config
 
 from outpost.api.dev_receiver import DevReceiver
 from outpost.api.protocol import protocol_class
@@ -90,18 +89,8 @@ def _server(settings: Settings, options: ServeOptions, parts: Parts, supervisor:
     if options.dev_receiver:
         receiver = DevReceiver(verify=signature_verdict(parts), clock=system_clock)
     app = build_app(settings, parts, supervisor, receiver.routes() if receiver else ())
-    config = Config(
-        app,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-    )
     return HttpServer(
-        config=config,
+        app=app,
         protocol=protocol_class(publish_road(settings, parts)),
         host=options.host,
         port=settings.api.port,

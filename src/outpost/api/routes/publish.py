@@ -91,7 +91,7 @@ def decode_publish(body: bytes) -> PublishCommand:
 
 
 def _read_slowly(body: bytes) -> PublishCommand:
-    value, raw = first_value(body, may_hold_nul="data")
+    value, raw = first_value(body, as_sent="data")
     members = as_object(value)
     fields = Fields(members)
     command = PublishCommand(

@@ -64,6 +64,8 @@ def prepared(change: DestinationChange, maker: SecretMaker) -> StringMap:
         kept = {name: stored[name] for name in KEPT if stored.get(name)}
     else:
         kept = {name: wanted[name] for name in KEPT if wanted.get(name)}
+    if change.stored is not None and SECRET in change.sent_credentials and SECRET not in kept:
+        raise ValidationFailed("credentials.secret is required")
     if not kept and (change.stored is None or not change.sent_credentials):
         kept = {SECRET: maker.make()}  # a destination is never left without one
     if PREVIOUS in kept and INVALID_AT not in kept and change.stored is not None:

@@ -50,7 +50,18 @@ async def test_without_credentials_nobody_is_let_in(outpost: InProcessOutpost) -
 
 @pytest.mark.parametrize(
     "authorization",
-    ["bearer key", "BEARER key", "Basic a2V5", "Bearer ", "Bearer", "Bearer  key", "key", "Bearer key2", "Bearer ke", ""],
+    [
+        "bearer key",
+        "BEARER key",
+        "Basic a2V5",
+        "Bearer ",
+        "Bearer",
+        "Bearer  key",
+        "key",
+        "Bearer key2",
+        "Bearer ke",
+        "",
+    ],
 )
 async def test_a_header_that_is_not_exactly_bearer_and_the_key_is_refused(
     outpost: InProcessOutpost, authorization: str

@@ -206,7 +206,9 @@ async def test_a_body_past_the_limit_is_refused_and_the_connection_goes_on(path:
         connection.send(TOPICS)
 
         assert answer.status == 413
-        assert answer.json() == refused(413, "request body too large", ["the body may have 1000 bytes; see MAX_BODY_BYTES"])
+        assert answer.json() == refused(
+            413, "request body too large", ["the body may have 1000 bytes; see MAX_BODY_BYTES"]
+        )
         assert (await connection.answer()).status == 200
 
 

@@ -27,7 +27,9 @@ NOT_FOUND = refused(404, "not found")
         ("GET", "/api/v1/tenants/a%2Fb"),
     ],
 )
-async def test_an_unknown_path_of_the_api_is_404_for_everyone(outpost: InProcessOutpost, method: str, path: str) -> None:
+async def test_an_unknown_path_of_the_api_is_404_for_everyone(
+    outpost: InProcessOutpost, method: str, path: str
+) -> None:
     """Scenarios 10 and 17."""
     answer = await call(outpost.port, method, path)
 

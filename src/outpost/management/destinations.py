@@ -262,7 +262,7 @@ def _found(destination: Destination | None) -> Destination:
 
 def _refuse_future(now: datetime, **instants: datetime | None) -> None:
     for field, instant in instants.items():
-        if instant is not None and instant > now:
+        if instant is not None and cut_to_milliseconds(instant) > now:
             raise InTheFuture(field)
 
 

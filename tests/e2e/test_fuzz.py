@@ -106,7 +106,8 @@ async def test_a_request_that_never_ends_is_cut_off(tmp_path: Path) -> None:
         for _, writer in connections[:25]:
             writer.write(b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\n")
         for _, writer in connections[25:]:
-            writer.write(b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            key = b"Authorization: Bearer " + API_KEY.encode()
+            writer.write(b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\n" + key + b"\r\nContent-Length: 100\r\n\r\n{")
 
         async with asyncio.timeout(15):
             rests = await asyncio.gather(*(reader.read() for reader, _ in connections))

@@ -16,8 +16,9 @@ markers = long: takes minutes
 
 
 @pytest.fixture
-def small(pytester: pytest.Pytester) -> pytest.Pytester:
+def small(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with our conftest and the settings it needs."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the conftest loads the fixtures of tests.support
     pytester.makeini(_SETTINGS)
     pytester.makeconftest((ROOT / "tests" / "conftest.py").read_text())
     return pytester

@@ -24,14 +24,24 @@ from outpost.migrations.owner import Owner
 from outpost.migrations.redis.errors import redis_errors
 from outpost.migrations.report import Holder, Progress
 
-_RENEW = Script("if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0")
-_TAKE_OVER = Script(
-    "if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0"
-)
-_DELETE = Script("if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0")
-_RAISE = Script(
-    "if tonumber(redis.call('get', KEYS[1]) or 0) < tonumber(ARGV[1]) then redis.call('set', KEYS[1], ARGV[1]) end return 1"
-)
+_RENEW = Script("""
+if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('pexpire', KEYS[1], ARGV[2])
+""")
+_TAKE_OVER = Script("""
+if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+""")
+_DELETE = Script("""
+if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('del', KEYS[1])
+""")
+_RAISE = Script("""
+if tonumber(redis.call('get', KEYS[1]) or 0) >= tonumber(ARGV[1]) then return 0 end
+redis.call('set', KEYS[1], ARGV[1])
+return 1
+""")
 _INTRODUCE = Script("""
 if tonumber(redis.call('hget', KEYS[1], 'fence') or 0) > tonumber(ARGV[2]) then return 0 end
 redis.call('del', KEYS[1])
@@ -44,7 +54,9 @@ if redis.call('hget', KEYS[1], 'value') ~= ARGV[1] then return 0 end
 redis.call('hset', KEYS[1], 'heartbeat', redis.call('time')[1], 'progress', ARGV[2])
 return redis.call('pexpire', KEYS[1], ARGV[3])
 """)
-_FORGET = Script("if redis.call('hget', KEYS[1], 'value') == ARGV[1] then return redis.call('del', KEYS[1]) end return 0")
+_FORGET = Script(
+    "if redis.call('hget', KEYS[1], 'value') == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+)
 
 
 class _Asked(msgspec.Struct, frozen=True):

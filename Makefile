@@ -12,7 +12,7 @@ PYTEST_WORKERS ?= 0
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types contracts wheel docs lock clean
+.PHONY: help run test servers check lint types contracts wheel docs lock clean
 
 help: ## Show the commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,9 +24,11 @@ help: ## Show the commands.
 run: $(READY) ## Start Outpost on this machine, with everything it needs, to try it out.
 	@$(BIN)/outpost dev $(ARGS)
 
-test: $(READY) $(SIDE_ENVIRONMENTS) ## Run all tests.
-	@tools/test-servers
+test: $(READY) $(SIDE_ENVIRONMENTS) servers ## Run all tests.
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)
+
+servers: $(READY) ## Obtain the servers that tests start.
+	@tools/test-servers
 
 check: ## Do exactly what CI does: lint, types, contracts, wheel, tests.
 	@.ci/run

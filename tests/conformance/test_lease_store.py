@@ -1,14 +1,19 @@
 """The locks of the stores keep their promises."""
 
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from outpost.clients.redis import Redis, RedisClient, RedisCluster, RedisOptions
 from outpost.conformance.lease_store import LeaseHarness, LeaseStoreConformance
+from outpost.migrations.lease import Timings
+from outpost.migrations.redis.lease import RedisLease
 from outpost.migrations.sql.sqlite.dialect import sqlite_line
 from tests.support.leases import MemoryLease
+from tests.support.servers.redis import RedisServer, RedisServerCluster
 
 
 class TestMemoryLease(LeaseStoreConformance):
@@ -35,3 +40,27 @@ class TestSQLiteLease(LeaseStoreConformance):
                 connection.execute("UPDATE outpost_migration_lease SET heartbeat_at = heartbeat_at - ?", (seconds,))
 
         return LeaseHarness(lease=lease, other=other, age=age)
+
+
+def _redis_harness(redis: Redis) -> LeaseHarness:
+    async def age(seconds: float) -> None:
+        key = "dp_1:.outpost:migration_lock:owner"
+        await redis.command("HINCRBYFLOAT", key, "heartbeat", -seconds)
+
+    lease, other = (RedisLease(redis, prefix="dp_1:", timings=Timings()) for _ in range(2))
+    return LeaseHarness(lease=lease, other=other, age=age)
+
+
+class TestRedisLease(LeaseStoreConformance):
+    @pytest.fixture
+    async def harness(self, redis_server: RedisServer) -> AsyncIterator[LeaseHarness]:
+        async with RedisClient(RedisOptions(host=redis_server.host, port=redis_server.port)) as redis:
+            yield _redis_harness(redis)
+
+
+class TestRedisClusterLease(LeaseStoreConformance):
+    @pytest.fixture
+    async def harness(self, redis_cluster: RedisServerCluster) -> AsyncIterator[LeaseHarness]:
+        node = redis_cluster.nodes[0]
+        async with RedisCluster(RedisOptions(host=node.host, port=node.port)) as redis:
+            yield _redis_harness(redis)

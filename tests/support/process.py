@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -12,15 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.http import Answer, call
+from tests.support.servers import free_port
 
 API_KEY = "test-key"
 _START_SECONDS = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class OutpostProcess:

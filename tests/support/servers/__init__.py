@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import NoReturn, TypedDict
 
 from tests.support.missing import missing
+
+_CHECKOUT = Path(__file__).parents[3]
 
 START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -39,6 +42,33 @@ def server_program(name: str, *patterns: str) -> Path:
     if on_path := shutil.which(name):
         return Path(on_path)
     missing_server(name)
+
+
+def program(name: str, *, cached: str) -> str:
+    """Return the path of a server program: from PATH, else where `tools/test-servers` unpacked it.
+
+    Args:
+        cached: Its place in `.cache/`; a test run outside the checkout is told by SIDE_ENVIRONMENTS where that is.
+    """
+    unpacked = Path(os.environ.get("SIDE_ENVIRONMENTS") or _CHECKOUT / ".cache") / cached
+    found = shutil.which(name) or (str(unpacked) if unpacked.exists() else None)
+    return found or missing_server(name)
+
+
+def free_port(*, highest: int = 65535) -> int:
+    """Return a port of 127.0.0.1 that nobody listens on at this moment; starting a server on it may still fail."""
+    held: list[socket.socket] = []
+    try:
+        while True:
+            probe = socket.socket()
+            held.append(probe)  # until the end, so that the next probe gets another port
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            if port <= highest:
+                return port
+    finally:
+        for probe in held:
+            probe.close()
 
 
 @contextmanager

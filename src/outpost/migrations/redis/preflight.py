@@ -1,0 +1,193 @@
+"""What would stop or endanger a migration of Redis, found before it begins, with the command that mends it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from outpost.clients.redis import Node, Redis, RedisReplyError
+from outpost.migrations.redis.errors import redis_errors
+from outpost.migrations.report import Check
+
+OLDEST = (6, 2)
+GROWTH_RESERVE = 1.2
+"""Room wanted for what copying adds, as a multiple of its estimate."""
+
+_NEEDED = (
+    ("GET", "{key}"),
+    ("SET", "{key}", "1"),
+    ("DEL", "{key}"),
+    ("UNLINK", "{key}"),
+    ("PTTL", "{key}"),
+    ("PEXPIRE", "{key}", "1000"),
+    ("TYPE", "{key}"),
+    ("HGETALL", "{key}"),
+    ("HSET", "{key}", "a", "1"),
+    ("HSCAN", "{key}", "0"),
+    ("XADD", "{key}", "*", "a", "1"),
+    ("SCAN", "0"),
+    ("INFO", "server"),
+    ("EVAL", "return 1", "1", "{key}"),
+    ("EVALSHA", "0" * 40, "1", "{key}"),
+)
+"""The commands of a run, as ACL DRYRUN takes them."""
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pending work asks of the servers.
+
+    Attributes:
+        growth_bytes: Estimated; by how much all nodes together grow.
+        scratch_key: A key of the tool's own, on which permissions are tried.
+        opens_sample: Says whether the configured AES secret opens a stored credential; None if there is nothing to
+            open, or no secret. It may be slow.
+    """
+
+    growth_bytes: int = 0
+    scratch_key: str = "outpost:migrate:probe"
+    opens_sample: Callable[[], bool | None] | None = None
+
+
+async def preflight(redis: Redis, need: Need) -> Sequence[Check]:
+    """Look at every node that holds keys; changes nothing.
+
+    Raises:
+        Unreachable: A node cannot be asked.
+        Refused: The user may not even ask.
+    """
+    checks: list[Check] = []
+    with redis_errors():
+        nodes = await redis.nodes()
+        for node in nodes:
+            checks += await _node(node, need, share=1 / len(nodes))
+    checks.append(_secret(need))
+    return checks
+
+
+async def _node(node: Node, need: Need, *, share: float) -> Sequence[Check]:
+    facts = await _facts(node)
+    return [
+        _version(node, facts),
+        _role(node, facts),
+        _eviction(node, facts),
+        _memory(node, facts, int(need.growth_bytes * share)),
+        _persistence(node, facts),
+        _replicas(node, facts),
+        await _permissions(node, need.scratch_key),
+    ]
+
+
+async def _facts(node: Node) -> Mapping[str, str]:
+    """Return what INFO says; empty where managed services forbid it."""
+    facts: dict[str, str] = {}
+    for section in ("server", "replication", "memory", "persistence"):
+        try:
+            text: bytes = await node.command("INFO", section)
+        except RedisReplyError:
+            continue
+        for line in text.decode(errors="replace").splitlines():
+            name, colon, value = line.partition(":")
+            if colon:
+                facts[name] = value
+    return facts
+
+
+def _version(node: Node, facts: Mapping[str, str]) -> Check:
+    text = facts.get("redis_version", "")
+    if not text:
+        return _fine(node, "version", note="unknown: INFO is not permitted here")
+    numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
+    if numbers < OLDEST:
+        return _wrong(node, "version", f"{text} is older than 6.2", "upgrade the server")
+    return _fine(node, "version", note=text)
+
+
+def _role(node: Node, facts: Mapping[str, str]) -> Check:
+    if facts.get("role", "master") != "master":
+        primary = f"{facts.get('master_host', '?')}:{facts.get('master_port', '?')}"
+        return _wrong(node, "role", "it is a read-only replica", f"set REDIS_HOST to its primary, {primary}")
+    return _fine(node, "role")
+
+
+def _eviction(node: Node, facts: Mapping[str, str]) -> Check:
+    policy = facts.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction" and int(facts.get("maxmemory", "0")):
+        difference = f"maxmemory-policy is {policy}: a full server would delete tenants and the lock"
+        return _wrong(node, "eviction", difference, "CONFIG SET maxmemory-policy noeviction")
+    return _fine(node, "eviction", note=policy)
+
+
+def _memory(node: Node, facts: Mapping[str, str], growth: int) -> Check:
+    limit, used = int(facts.get("maxmemory", "0")), int(facts.get("used_memory", "0"))
+    if not limit:
+        return _fine(node, "memory", note="no limit is set")
+    wanted = int(growth * GROWTH_RESERVE)
+    if limit - used < wanted:
+        difference = f"{limit - used:,} bytes are free and about {wanted:,} are needed to copy and keep the old data"
+        return _wrong(node, "memory", difference, f"CONFIG SET maxmemory {used + wanted}")
+    return _fine(node, "memory", note=f"{limit - used:,} bytes free, about {wanted:,} needed")
+
+
+def _persistence(node: Node, facts: Mapping[str, str]) -> Check:
+    kinds = [
+        *(["append-only file"] if facts.get("aof_enabled") == "1" else []),
+        *(["snapshots"] if facts.get("rdb_last_save_time", "0") != "0" else []),
+    ]
+    if facts.get("rdb_last_bgsave_status", "ok") != "ok" or facts.get("aof_last_write_status", "ok") != "ok":
+        return _wrong(node, "persistence", "the last save to disk failed", "free disk space, then BGSAVE")
+    return _fine(node, "persistence", note=", ".join(kinds) or "none: a restart loses everything")
+
+
+def _replicas(node: Node, facts: Mapping[str, str]) -> Check:
+    down = [
+        value
+        for name, value in facts.items()
+        if name.startswith("slave") and "state=" in value and "state=online" not in value
+    ]
+    if down:
+        return _wrong(node, "replicas", f"not in step: {'; '.join(down)}", "wait until they are online")
+    return _fine(node, "replicas", note=f"{facts.get('connected_slaves', '?')} connected")
+
+
+async def _permissions(node: Node, scratch_key: str) -> Check:
+    """Ask the access control list; servers without ACL DRYRUN (before 7.0) show what is missing when it is used."""
+    try:
+        user = (await node.command("ACL", "WHOAMI")).decode()
+    except RedisReplyError:
+        return _fine(node, "permissions", note="not known before they are used: ACL is not permitted here")
+    missing: list[str] = []
+    for command in _NEEDED:
+        words = [scratch_key if word == "{key}" else word for word in command]
+        try:
+            verdict = await node.command("ACL", "DRYRUN", user, *words)
+        except RedisReplyError:
+            return _fine(node, "permissions", note="not known before they are used: the server has no ACL DRYRUN")
+        if verdict != b"OK":
+            missing.append(command[0].lower())
+    if missing:
+        grant = " ".join(f"+{name}" for name in missing)
+        return _wrong(
+            node, "permissions", f"user {user} may not use {', '.join(missing)}", f"ACL SETUSER {user} {grant} ~*"
+        )
+    return _fine(node, "permissions", note=f"user {user}")
+
+
+def _secret(need: Need) -> Check:
+    name = "redis: AES_ENCRYPTION_SECRET"
+    opened = need.opens_sample() if need.opens_sample else None
+    if opened is None:
+        return Check(name=name, note="not checked: no secret is set, or nothing is sealed; no migration here needs it")
+    if opened:
+        return Check(name=name, compared=1, population=1)
+    difference = "it does not open the stored credentials: this is another deployment's secret"
+    return Check(
+        name=name, compared=1, different=1, differences=[difference], repair="set the secret the data was sealed with"
+    )
+
+
+def _fine(node: Node, what: str, *, note: str = "") -> Check:
+    return Check(name=f"redis {node.endpoint}: {what}", note=note)
+
+
+def _wrong(node: Node, what: str, difference: str, repair: str) -> Check:
+    name = f"redis {node.endpoint}: {what}"
+    return Check(name=name, compared=1, different=1, differences=[difference], repair=repair)

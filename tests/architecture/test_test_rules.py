@@ -18,11 +18,7 @@ markers = long: takes minutes
 @pytest.fixture
 def small(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with our conftest and the settings it needs."""
-<<<<<<< HEAD
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the conftest loads fixtures from tests/support
-=======
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the conftest loads the fixtures of tests.support
->>>>>>> migrate
     pytester.makeini(_SETTINGS)
     pytester.makeconftest((ROOT / "tests" / "conftest.py").read_text())
     return pytester

@@ -16,6 +16,7 @@ class RedisPeer:
     Attributes:
         commands: What came, each as a list of arguments.
         connections: How many were accepted.
+        open: How many of them are open.
     """
 
     def __init__(self, answer: Callable[[list[bytes]], Answer | Awaitable[Answer]]) -> None:
@@ -24,6 +25,16 @@ class RedisPeer:
         self.port = 0
         self._answer = answer
         self._writers: set[asyncio.StreamWriter] = set()
+        self._news = asyncio.Event()
+
+    @property
+    def open(self) -> int:
+        return len(self._writers)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something that commands and connections change has come true."""
+        while not condition():
+            await self._news.wait()
 
     def count(self, name: bytes) -> int:
         return sum(command[0] == name for command in self.commands)
@@ -47,6 +58,7 @@ class RedisPeer:
                 parser.feed(data)
                 while (command := parser.gets()) is not ...:
                     self.commands.append(command)
+                    self._tell()
                     answer = self._answer(command)
                     if isinstance(answer, Awaitable):
                         answer = await answer
@@ -58,6 +70,11 @@ class RedisPeer:
         finally:
             self._writers.discard(writer)
             writer.close()
+            self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news.clear()
 
 
 @asynccontextmanager

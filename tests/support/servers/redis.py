@@ -116,8 +116,8 @@ class RedisServer:
         return replies[len(login) :]
 
     def empty(self) -> None:
-        """Remove keys of every database and scripts, and end other clients' pauses; settings stay."""
-        self.commands([("CLIENT", "UNPAUSE"), ("FLUSHALL",), ("SCRIPT", "FLUSH")])
+        """Remove the keys of every database, and scripts; settings and users stay."""
+        self.commands([("FLUSHALL",), ("SCRIPT", "FLUSH")])
 
     def _started_on(self, port: int) -> bool:
         (self.folder / "redis.conf").write_text("".join(f"{line}\n" for line in self._configuration(port)))
@@ -198,9 +198,11 @@ class RedisServerCluster:
             node.start()
         self.ids = [node.command("CLUSTER", "MYID").decode() for node in self.nodes]
         for number, node in enumerate(self.nodes):
-            # Different epochs from the start, so that they need not first find out about a conflict.
+            # Different epochs from the start, so that they need not first find out about a conflict. Only a node that
+            # knows no other takes one.
             node.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             node.command("CLUSTER", "ADDSLOTS", *(slot for slot in range(SLOTS) if self.home(slot) == number))
+        for node in self.nodes:
             for other in self.nodes:
                 if other is not node:
                     node.command("CLUSTER", "MEET", HOST, other.port)
@@ -232,13 +234,12 @@ class RedisServerCluster:
 
     def empty(self) -> None:
         """Remove keys and scripts, and give slots back to the nodes that had them at first."""
-        moved = [slot for slot, owner in self._owners().items() if owner != self.home(slot)]
-        unsettled = [slot for node in self.nodes for slot in _unsettled(node)]
+        astray = {slot for node in self.nodes for slot in (*self._strangers(node), *_unsettled(node))}
         for node in self.nodes:
             node.empty()
         for number in range(len(self.nodes)):
-            self._give([slot for slot in {*moved, *unsettled} if self.home(slot) == number], number)
-        if moved:
+            self._give([slot for slot in astray if self.home(slot) == number], number)
+        if astray:
             self.wait_until_ok()
 
     def wait_until_ok(self) -> None:
@@ -255,15 +256,21 @@ class RedisServerCluster:
         views = [sorted(entry[:3] for entry in node.command("CLUSTER", "SLOTS")) for node in self.nodes]
         return all(view == views[0] for view in views)
 
-    def _owners(self) -> dict[int, int]:
+    def _strangers(self, node: RedisServer) -> list[int]:
+        """Return slots that `node` believes to be elsewhere than at first."""
         numbers = {node.port: number for number, node in enumerate(self.nodes)}
-        ranges = self.nodes[0].command("CLUSTER", "SLOTS")
-        return {slot: numbers[master[1]] for first, last, master, *_ in ranges for slot in range(first, last + 1)}
+        ranges = node.command("CLUSTER", "SLOTS")
+        owners = {slot: numbers[master[1]] for first, last, master, *_ in ranges for slot in range(first, last + 1)}
+        return [slot for slot in range(SLOTS) if owners.get(slot) != self.home(slot)]
 
     def _give(self, slots: Sequence[int], owner: int) -> None:
-        # The owner first: an importing node that becomes owner takes a new epoch, which ends every dispute.
+        """Make the node numbered `owner` the owner of slots, in the eyes of all."""
+        if not slots:
+            return
+        # With the newest epoch it wins against news of earlier owners that are still under way.
+        self.nodes[owner].command("CLUSTER", "BUMPEPOCH")
         order = [self.nodes[owner], *(node for node in self.nodes if node is not self.nodes[owner])]
-        for node in order if slots else []:
+        for node in order:
             node.commands([("CLUSTER", "SETSLOT", slot, "NODE", self.ids[owner]) for slot in slots])
 
 

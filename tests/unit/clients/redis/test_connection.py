@@ -1,6 +1,7 @@
-"""One connection, against a peer that answers as it likes. The transport is the test's own, so every byte is in view."""
+"""One connection, against a peer that answers as it likes. The transport is the test's own: every byte is in view."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -113,7 +114,7 @@ def test_replies_are_the_same_however_they_are_cut(values: list[Any], cuts: list
         await _turn()
         data = b"".join(map(_as_reply, values))
         edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             line.answer(data[start:end])
         return [future.result() for future in futures]
 

@@ -235,15 +235,21 @@ class RedisServerCluster:
     def empty(self) -> None:
         """Remove keys and scripts, and give slots back to the nodes that had them at first."""
         astray = {slot for node in self.nodes for slot in (*self._strangers(node), *_unsettled(node))}
+        if astray:
+            self.wait_until_ok()
         for node in self.nodes:
             node.empty()
+            node.commands([("CLUSTER", "SETSLOT", slot, "STABLE") for slot in astray])
         for number in range(len(self.nodes)):
             self._give([slot for slot in astray if self.home(slot) == number], number)
         if astray:
             self.wait_until_ok()
 
     def wait_until_ok(self) -> None:
-        """Wait until every node sees the whole cluster serving, and all of them agree who has what."""
+        """Wait until every node sees the whole cluster serving, and all of them agree who has what.
+
+        They must agree on epochs too: a node that does not know the newest one could not outdo it.
+        """
         deadline = time.monotonic() + _SECONDS
         while not self._ok():
             assert time.monotonic() < deadline, "the Redis Cluster did not form"
@@ -253,7 +259,7 @@ class RedisServerCluster:
         wanted = [b"cluster_state:ok", b"cluster_slots_ok:%d" % SLOTS, b"cluster_known_nodes:%d" % len(self.nodes)]
         if not all(line in node.command("CLUSTER", "INFO") for node in self.nodes for line in wanted):
             return False
-        views = [sorted(entry[:3] for entry in node.command("CLUSTER", "SLOTS")) for node in self.nodes]
+        views = [_view(node) for node in self.nodes]
         return all(view == views[0] for view in views)
 
     def _strangers(self, node: RedisServer) -> list[int]:
@@ -379,6 +385,12 @@ def _replies(connection: socket.socket, count: int) -> list[Any]:
         else:
             raise ConnectionError("redis-server closed the connection")
     return replies
+
+
+def _view(node: RedisServer) -> list[list[str]]:
+    """Return id, epoch and slots of every node, as `node` sees them."""
+    lines = [line.split() for line in node.command("CLUSTER", "NODES").decode().splitlines()]
+    return sorted([words[0], words[6], *(word for word in words[8:] if not word.startswith("["))] for words in lines)
 
 
 def _unsettled(node: RedisServer) -> list[int]:

@@ -195,19 +195,23 @@ class Connection(asyncio.Protocol):
 
     def _take_replies(self) -> None:
         next_reply, waiters = self._reader.gets, self._waiters
+        owed = self._written - self._answered
         while (reply := next_reply()) is not _INCOMPLETE:
-            self._partial = 0
-            if self._answered == self._written:
+            if owed == 0:
                 self.end("it sent a reply that answers no command")
                 return
-            self._answered += 1
+            owed -= 1
             waiter = waiters.popleft()
             if isinstance(reply, RedisError):
                 self._refused(waiter, reply)
+                if self._failure is not None:
+                    return
             elif not waiter.done():
                 waiter.set_result(reply)
-            if self._failure is not None:
-                return
+        answered = self._written - owed
+        if answered != self._answered:
+            self._answered = answered
+            self._partial = 0
 
     def _refused(self, waiter: Waiter, error: RedisError) -> None:
         if not waiter.done():

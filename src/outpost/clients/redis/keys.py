@@ -1,6 +1,7 @@
 """Where the first key stands in a command."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from outpost.clients.redis.encoding import Argument, to_bytes
 
@@ -20,6 +21,8 @@ _PER_NODE = frozenset(
 
 _ANYWHERE = frozenset((b"PING", b"ECHO", b"TIME", b"PUBLISH"))
 
+_NO_KEY, _NOT_TOLD = -1, -2
+
 
 def first_key(arguments: tuple[Argument, ...]) -> bytes | None:
     """Return the key that says where a command goes; None if any node will do.
@@ -27,10 +30,18 @@ def first_key(arguments: tuple[Argument, ...]) -> bytes | None:
     Raises:
         ValueError: It cannot be told, or the command concerns one node.
     """
-    name = to_bytes(arguments[0]).upper() if arguments else b""
-    if name in _ANYWHERE:
+    position = _position(arguments[0]) if arguments else _NOT_TOLD
+    if position == _NO_KEY:
         return None
-    position = _ELSEWHERE.get(name, 1)
-    if name in _PER_NODE or len(arguments) <= position:
-        raise ValueError(f"{name.decode()} names no key: send it to one of nodes(), or say which key it is about")
+    if position == _NOT_TOLD or len(arguments) <= position:
+        name = to_bytes(arguments[0]).decode(errors="replace") if arguments else "nothing"
+        raise ValueError(f"{name} names no key: send it to one of nodes(), or say which key it is about")
     return to_bytes(arguments[position])
+
+
+@cache  # as large as the vocabulary of the program
+def _position(name: Argument) -> int:
+    name = to_bytes(name).upper()
+    if name in _ANYWHERE:
+        return _NO_KEY
+    return _NOT_TOLD if name in _PER_NODE else _ELSEWHERE.get(name, 1)

@@ -68,7 +68,7 @@ def read_string_map(text: str | bytes) -> dict[str, str]:
     # The parser's own error holds the text, which may be a secret, so it is not chained.
     try:
         value: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = ...
     if value is None:
         return {}

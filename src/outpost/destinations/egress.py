@@ -5,16 +5,18 @@ of the public internet are called. A name is resolved once, every address it has
 to one that was; so a name cannot change its mind in between.
 """
 
+import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from outpost.domain.errors import ConfigurationError
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# IANA special-purpose registries, all blocks that are not globally reachable, and what the standard library of older
-# Python versions does not count among them.
+# The blocks of the IANA special-purpose registries that are not globally reachable, the anycast services that the
+# nearest network answers (6to4 relays, AS112, AMT), and what a cloud provider serves to its machines on a public
+# address. Spelled out, because `is_global` of the standard library differs between the versions of Python.
 _REFUSED_V4 = [
     IPv4Network(text)
     for text in (
@@ -22,6 +24,7 @@ _REFUSED_V4 = [
         "10.0.0.0/8",
         "100.64.0.0/10",
         "127.0.0.0/8",
+        "168.63.129.16/32",  # Azure: the platform's own services, as seen from a virtual machine
         "169.254.0.0/16",
         "172.16.0.0/12",
         "192.0.0.0/24",
@@ -36,15 +39,18 @@ _REFUSED_V4 = [
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "255.255.255.255/32",
     )
 ]
+# RFC 4291 and IANA: all unicast addresses given out so far. What is not in here (unique local, link-local, multicast,
+# IPv4-compatible, IPv4-translated, local NAT64, segment routing) is refused.
 _GLOBAL_V6 = IPv6Network("2000::/3")
-_REFUSED_V6 = [
-    IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48")
-]
-_NAT64 = [IPv6Network("64:ff9b::/96")]
+# 2001::/23 holds Teredo, benchmarking and ORCHID.
+_REFUSED_V6 = [IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20", "2620:4f:8000::/48")]
 _MAPPED = IPv6Network("::ffff:0:0/96")
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+_HOST = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]*[a-z_-][a-z0-9_-]*")
+"""A name whose last part is not a number, which would make it an odd spelling of an address."""
 
 
 class EgressRefused(Exception):
@@ -88,18 +94,20 @@ class EgressPolicy:
     def _add(self, entry: str) -> None:
         try:
             self._networks.append(ip_network(entry, strict=False))
+            return
         except ValueError:
-            if "/" in entry or not entry:
-                raise ConfigurationError(
-                    f"EGRESS_ALLOW: {entry!r} is not a network (10.0.0.0/8), a host name or a suffix (*.example.com)"
-                ) from None
-            if entry.startswith("*."):
-                self._suffixes.append(entry[1:])
-            else:
-                self._hosts.add(entry)
+            name = entry.removeprefix("*.").removesuffix(".")
+        if not _HOST.fullmatch(name):
+            raise ConfigurationError(
+                f"EGRESS_ALLOW: {entry!r} is not a network (10.0.0.0/8), a host name or a suffix (*.example.com)"
+            )
+        if entry.startswith("*."):
+            self._suffixes.append(f".{name}")
+        else:
+            self._hosts.add(name)
 
     def _is_named(self, host: str) -> bool:
-        name = host.lower().rstrip(".")
+        name = host.lower().removesuffix(".")
         return name in self._hosts or any(name.endswith(suffix) for suffix in self._suffixes)
 
     def _is_allowed(self, address: Address) -> bool:
@@ -112,25 +120,13 @@ def is_public(address: Address) -> bool:
     meant = unwrapped(address)
     if isinstance(meant, IPv4Address):
         return not any(meant in network for network in _REFUSED_V4)
-    if meant not in _GLOBAL_V6:
-        return False
-    return meant.is_global and not any(meant in network for network in _REFUSED_V6)
+    return meant in _GLOBAL_V6 and not any(meant in network for network in _REFUSED_V6)
 
 
 def unwrapped(address: Address) -> Address:
     """Return the IPv4 address inside an IPv6 address that stands for one (mapped, NAT64, 6to4), else the address."""
     if isinstance(address, IPv4Address):
         return address
-    if address in _MAPPED or any(address in network for network in _NAT64):
+    if address in _MAPPED or address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
-    if address.sixtofour is not None:
-        return address.sixtofour
-    return address
-
-
-def literal(text: str) -> Address | None:
-    """Return the address that `text` is, None for a name."""
-    try:
-        return ip_address(text.strip("[]"))
-    except ValueError:
-        return None
+    return address if address.sixtofour is None else address.sixtofour

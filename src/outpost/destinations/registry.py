@@ -1,6 +1,7 @@
 """Destination type → provider; destination → open sender."""
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -11,7 +12,10 @@ from outpost.domain.errors import UnknownDestinationType
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.ports.provider import Provider, Sender
 
+_logger = logging.getLogger(__name__)
+
 _OPEN_SENDERS = 10_000
+"""Past these the sender that was not used for the longest time is closed."""
 
 
 class Registry:
@@ -62,6 +66,7 @@ class Registry:
         known = self._senders.get(key)
         if known is not None:
             if known[0] is destination:
+                self._senders.move_to_end(key)
                 return known[1]
             self._close(known[1])
             del self._senders[key]
@@ -75,4 +80,10 @@ class Registry:
     def _close(self, sender: Sender) -> None:
         task = asyncio.get_running_loop().create_task(sender.close())
         self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        task.add_done_callback(self._closed)
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        self._closing.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            fields = {"error": type(task.exception()).__name__}
+            _logger.warning("a sender did not close properly", extra={"fields": fields})

@@ -8,6 +8,10 @@ LONGEST_DELAY = timedelta(seconds=9_999_999)
 """The longest delay that every retry store can hold (pipeline specification, 8.1)."""
 
 
+_MOST_DOUBLINGS = 64
+"""Enough for the shortest interval, a microsecond, to reach the longest delay."""
+
+
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Attempt number in, delay until the next attempt out.
 
@@ -31,5 +35,6 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if self.schedule:
             return min(self.schedule[step - 1], LONGEST_DELAY)
-        # The exponent is clamped first: 2**step would overflow a timedelta long before the limit matters.
-        return min(self.interval * 2 ** min(step - 1, 24), LONGEST_DELAY)
+        factor = 2 ** min(step - 1, _MOST_DOUBLINGS)
+        # Compared before it is multiplied: the product may be more than a timedelta holds.
+        return LONGEST_DELAY if self.interval > LONGEST_DELAY / factor else self.interval * factor

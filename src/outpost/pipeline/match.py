@@ -1,11 +1,11 @@
 """Which destinations want an event: enabled, topic covered, filter satisfied."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from outpost.codec import format_time
 from outpost.domain.destination import Destination
 from outpost.domain.event import Event
 from outpost.domain.event_filter import EventFilter, compile_filter
@@ -31,7 +31,7 @@ class Matcher:
 
     def matches(self, destination: Destination, event: Event) -> bool:
         """Say whether an enabled destination wants the event."""
-        return bool(self.select([destination], event, None))
+        return bool(self.select([destination], event))
 
     def select(
         self, destinations: Sequence[Destination], event: Event, only: DestinationId | None = None
@@ -42,7 +42,7 @@ class Matcher:
             only: The publisher names one destination; it must still want the event.
         """
         chosen: list[Destination] = []
-        document: Mapping[str, Any] | None = None
+        document: dict[str, Any] | None = None
         for destination in destinations:
             if destination.disabled_at is not None or (only is not None and destination.id != only):
                 continue
@@ -51,7 +51,9 @@ class Matcher:
                 continue
             if filter_ is not None:
                 if document is None:
-                    document = event_document(event)
+                    document = _envelope(event)
+                if filter_.uses_data and "data" not in document:
+                    document["data"] = _parsed(event.data)
                 if not filter_.matches(document):
                     continue
             chosen.append(destination)
@@ -69,20 +71,22 @@ class Matcher:
         return compiled
 
 
-def event_document(event: Event) -> Mapping[str, Any]:
-    """Return what filters look at.
+def _envelope(event: Event) -> dict[str, Any]:
+    """Return what filters look at, without the data.
 
-    `time` is in UTC with whole seconds, so that comparing strings compares instants; data that cannot be parsed
-    counts as empty.
+    `time` is in UTC with whole seconds, so that comparing strings compares instants.
     """
-    try:
-        data = msgspec.json.decode(event.data)
-    except (msgspec.DecodeError, RecursionError):
-        data = {}
     return {
         "id": event.id,
         "topic": event.topic,
-        "time": event.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": format_time(event.time.replace(microsecond=0)),
         "metadata": event.metadata,
-        "data": data,
     }
+
+
+def _parsed(data: bytes) -> Any:
+    """Return the data as a value; what cannot be parsed counts as empty."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return {}

@@ -1,6 +1,6 @@
 """The destination types of a process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from outpost import __version__
@@ -13,7 +13,7 @@ from outpost.destinations.webhook.settings import WebhookSettings
 
 
 @asynccontextmanager
-async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
+async def open_registry(settings: Settings) -> AsyncGenerator[Registry]:
     """Open every destination type; closed when the sends in flight have ended.
 
     Raises:

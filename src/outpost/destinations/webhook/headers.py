@@ -2,25 +2,37 @@
 
 Later ones win over earlier ones of the same name:
 
-    content-type, custom headers            the same for every event of a destination
-    one per metadata entry                  system (event-id, topic, timestamp) < delivery metadata < event metadata
-    signature, user-agent, authorization
+    custom headers, authorization of the URL    the same for every event of a destination
+    one per metadata entry                      system (event-id, topic, timestamp) < delivery metadata < event metadata
+    signature
+
+Content-Type, User-Agent and what frames the request are Outpost's own, whatever the others say.
 """
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import msgspec
 
-from outpost.destinations.webhook.settings import HEADER_NAME, RESERVED_HEADERS, SYSTEM_KEYS, WebhookSettings
+from outpost.codec import format_time
+from outpost.destinations.webhook.settings import (
+    HEADER_NAME,
+    HTTP_TOKEN,
+    RESERVED_HEADERS,
+    SYSTEM_KEYS,
+    WebhookSettings,
+)
 from outpost.domain.destination import Destination
 from outpost.domain.event import Event
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 _ILLEGAL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
-_HEAD = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*", re.ASCII)
+_LINES = re.compile(rf"(?:{HTTP_TOKEN.pattern}: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*", re.ASCII)
+
+# What frames the request or belongs to the connection (RFC 9110, 7.6.1). Neither a tenant nor an event sets these.
+_NOT_OURS_TO_SEND = RESERVED_HEADERS | {
+    "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+}  # fmt: skip
 
 Headers = dict[str, str]
 
@@ -58,33 +70,27 @@ class HeaderPlan:
 
     def __init__(self, settings: WebhookSettings) -> None:
         """Raises ConfigurationError for names that cannot be used."""
+        names = settings.header_names()
+        self._names = {key: names[key] for key in SYSTEM_KEYS}
+        self._signature = names["signature"]
         self._prefix = settings.prefix
         self._standard = settings.mode == "standard"
         self._with_milliseconds = settings.include_millisecond_timestamp
         self._user_agent = settings.user_agent
-        names: dict[str, str | None]
-        if self._standard:
-            names = {"event-id": "id", "timestamp": "timestamp", "signature": "signature"}
-            names = {key: self._prefix + str(name) for key, name in names.items()}
-            names["topic"] = self._prefix + "topic"
-        else:
-            names = settings.header_names()
-        self._names = names
-        # Metadata must never replace what the receiver relies on.
-        self._protected = RESERVED_HEADERS | {str(names[key]) for key in ("event-id", "timestamp", "signature")}
 
     @property
     def signs(self) -> bool:
-        return self._names["signature"] is not None
+        """Whether there is a header for signatures."""
+        return self._signature is not None
 
     def own(self, destination: Destination, authorization: str | None) -> Headers:
         """Return what a destination sends with every event."""
-        headers = {"content-type": "application/json"}
-        headers |= {name.lower(): value for name, value in (custom_headers(destination.config) or {}).items()}
-        headers["user-agent"] = self._user_agent
+        headers: Headers = {}
+        for name, value in (custom_headers(destination.config) or {}).items():
+            _put(headers, name, value)
         if authorization is not None:
             headers.setdefault("authorization", authorization)
-        return headers
+        return {"content-type": "application/json", **headers, "user-agent": self._user_agent}
 
     def encode(
         self,
@@ -95,47 +101,46 @@ class HeaderPlan:
         now: datetime,
     ) -> bytes:
         """Return the header lines of one request."""
-        utc = now.astimezone(UTC)
         metadata = {
             "event-id": event.id,
             "topic": event.topic,
-            "timestamp": f"{utc:%Y-%m-%dT%H:%M:%SZ}",
+            "timestamp": format_time(now.replace(microsecond=0)),
+            **({"timestamp-ms": format_time(now)} if self._with_milliseconds else {}),
             **delivery_metadata,
             **event.metadata,
         }
-        if self._with_milliseconds:
-            metadata.setdefault("timestamp-ms", _with_fraction(utc))
         headers = dict(own)
         if self._standard:
-            self._add_standard(headers, metadata, event, utc)
+            self._put_standard(headers, metadata, event, now)
         else:
             for key, value in metadata.items():
-                name = self._names[key] if key in SYSTEM_KEYS else self._prefix + key.lower()
-                if name:
-                    headers[name] = value
-        if signature is not None:
-            headers[str(self._names["signature"])] = signature
-        headers["user-agent"] = own["user-agent"]
-        text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        if text.count("\n") != len(headers) or not _HEAD.fullmatch(text):
-            text = "".join(_cleaned(headers))
-        return text.encode("utf-8", "replace")
+                name = self._names[key] if key in self._names else self._prefix + key
+                if name is not None:
+                    _put(headers, name, value)
+        if signature is not None and self._signature is not None:
+            headers[self._signature] = signature
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if lines.count("\n") != len(headers) or not _LINES.fullmatch(lines):
+            lines = "".join(_cleaned(headers))
+        return lines.encode("utf-8", "replace")
 
-    def _add_standard(self, headers: Headers, metadata: Mapping[str, Any], event: Event, utc: datetime) -> None:
+    def _put_standard(self, headers: Headers, metadata: Mapping[str, str], event: Event, now: datetime) -> None:
+        """Metadata with the prefix, that of the event also without; what the signature covers comes last."""
         for key, value in metadata.items():
             if key not in ("event-id", "timestamp"):
-                headers[self._prefix + key.lower()] = value
+                _put(headers, self._prefix + key, value)
         for key, value in event.metadata.items():
-            if key.lower() not in self._protected:
-                headers[key.lower()] = value
+            _put(headers, key, value)
         headers[str(self._names["event-id"])] = event.id
-        headers[str(self._names["timestamp"])] = str(int(utc.timestamp()))
+        headers[str(self._names["timestamp"])] = str(int(now.timestamp()))
+
+
+def _put(headers: Headers, name: str, value: str) -> None:
+    name = name.lower()
+    if name not in _NOT_OURS_TO_SEND:
+        headers[name] = value
 
 
 def _cleaned(headers: Headers) -> list[str]:
     """Leave out what HTTP cannot carry: a name that is none, control characters in a value."""
-    return [f"{name}: {_ILLEGAL.sub(' ', value)}\r\n" for name, value in headers.items() if _TOKEN.fullmatch(name)]
-
-
-def _with_fraction(utc: datetime) -> str:
-    return f"{utc:%Y-%m-%dT%H:%M:%S.%f}".rstrip("0").rstrip(".") + "Z"
+    return [f"{name}: {_ILLEGAL.sub(' ', value)}\r\n" for name, value in headers.items() if HTTP_TOKEN.fullmatch(name)]

@@ -2,11 +2,11 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,8 +23,9 @@ from outpost.ports.provider import DestinationChange, DestinationTarget, Sender
 _logger = logging.getLogger(__name__)
 
 _URL = re.compile(r"https?://[^\s]+", re.ASCII)
-_PASSWORD = re.compile(r"(//[^/?#@:]*:)[^/?#@]*@")
-_FIXED = ("type", "config_fields", "credential_fields")
+_PASSWORD = re.compile(r"(//[^/?#:]*:)[^/?#]*@")
+_FIXED = ("type", "config_fields", "credential_fields", "instructions")
+_T = TypeVar("_T")
 
 
 class WebhookProvider:
@@ -51,8 +52,8 @@ class WebhookProvider:
             problems.append("config.url is required")
         elif not _URL.fullmatch(url):
             problems.append("config.url failed pattern validation")
+        problems += custom_header_problems(destination.config)
         problems += secrets.problems(destination.credentials, standard=self._settings.mode == "standard")
-        problems = problems or custom_header_problems(destination.config)
         if problems:
             raise ValidationFailed(*problems)
 
@@ -79,22 +80,31 @@ class WebhookProvider:
 
 def _schema(settings: WebhookSettings) -> Mapping[str, Any]:
     """The bundled description, with what the operator's folder replaces in it."""
-    bundled = files(__package__)
+    bundled = files("outpost.destinations.webhook")
     schema: dict[str, Any] = msgspec.json.decode(bundled.joinpath("metadata.json").read_bytes())
-    schema["instructions"] = bundled.joinpath("instructions.md").read_text()
-    if not settings.metadata_path:
-        return schema
-    name = "webhook_standard" if settings.mode == "standard" else "webhook"
-    folder = Path(settings.metadata_path) / name
-    try:
-        replaced = msgspec.json.decode((folder / "metadata.json").read_bytes(), type=dict[str, Any])
-        schema |= {key: value for key, value in replaced.items() if value and key not in (*_FIXED, "instructions")}
-    except FileNotFoundError:
-        pass
-    except (OSError, msgspec.DecodeError) as error:
-        fields = {"path": str(folder / "metadata.json"), "error": str(error)}
-        _logger.warning("destination metadata is not readable and was passed over", extra={"fields": fields})
-    instructions = folder / "instructions.md"
-    if instructions.is_file():
-        schema["instructions"] = instructions.read_text()
+    schema["instructions"] = bundled.joinpath("instructions.md").read_text(encoding="utf-8")
+    if settings.metadata_path:
+        name = "webhook_standard" if settings.mode == "standard" else "webhook"
+        schema |= _replaced(Path(settings.metadata_path) / name)
     return schema
+
+
+def _replaced(folder: Path) -> dict[str, Any]:
+    """Return what an operator's files say anew; either may be missing."""
+    metadata = _read(folder / "metadata.json", lambda text: msgspec.json.decode(text, type=dict[str, Any])) or {}
+    replaced = {key: value for key, value in metadata.items() if value and key not in _FIXED}
+    instructions = _read(folder / "instructions.md", str)
+    if instructions is not None:
+        replaced["instructions"] = instructions
+    return replaced
+
+
+def _read(path: Path, understand: Callable[[str], _T]) -> _T | None:
+    try:
+        return understand(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeError, msgspec.DecodeError) as error:
+        fields = {"path": str(path), "error": str(error)}
+        _logger.warning("destination metadata is not readable and was passed over", extra={"fields": fields})
+        return None

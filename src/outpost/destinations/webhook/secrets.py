@@ -13,7 +13,7 @@ from typing import Any
 
 from outpost.codec import format_time, parse_time
 from outpost.destinations.webhook.settings import WebhookSettings
-from outpost.destinations.webhook.signature import standard_key
+from outpost.destinations.webhook.signature import STANDARD_PREFIX, standard_key
 from outpost.destinations.webhook.template import Template, TemplateError
 from outpost.domain.errors import ConfigurationError, ValidationFailed
 from outpost.domain.tenant import StringMap
@@ -22,6 +22,7 @@ from outpost.ports.provider import DestinationChange
 SECRET, PREVIOUS, INVALID_AT = KEPT = ("secret", "previous_secret", "previous_secret_invalid_at")
 _OVERLAP = timedelta(hours=24)
 _TRUE = ("true", "1", "on", "yes")
+_FIELDS = ("RandomHex", "RandomBase64", "RandomAlphanumeric")
 
 
 class SecretMaker:
@@ -29,24 +30,25 @@ class SecretMaker:
 
     def __init__(self, settings: WebhookSettings) -> None:
         """Raises ConfigurationError if the template cannot make one."""
-        self._standard = settings.mode == "standard"
+        self._template: Template | None = None
+        if settings.mode == "standard":
+            return  # Standard Webhooks knows one form
+        setting = "DESTINATIONS_WEBHOOK_SIGNING_SECRET_TEMPLATE"
         try:
-            self._template = Template(settings.signing_secret_template)
+            self._template = Template(settings.signing_secret_template, fields=_FIELDS)
             made = self.make()
         except TemplateError as error:
-            raise ConfigurationError(f"DESTINATIONS_WEBHOOK_SIGNING_SECRET_TEMPLATE: {error}") from None
-        if not made:
-            raise ConfigurationError("DESTINATIONS_WEBHOOK_SIGNING_SECRET_TEMPLATE must not be empty")
+            raise ConfigurationError(f"{setting}: {error}") from None
+        if not made.strip():
+            raise ConfigurationError(f"{setting} must not be empty")
 
     def make(self) -> str:
         random = os.urandom(32)
         encoded = base64.b64encode(random).decode()
-        if self._standard:
-            return "whsec_" + encoded
+        if self._template is None:
+            return STANDARD_PREFIX + encoded
         letters = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32))
-        return self._template.render(
-            {"RandomHex": random.hex(), "RandomBase64": encoded, "RandomAlphanumeric": letters}
-        )
+        return self._template.render(dict(zip(_FIELDS, (random.hex(), encoded, letters), strict=True)))
 
 
 def prepared(change: DestinationChange, maker: SecretMaker) -> StringMap:
@@ -57,7 +59,7 @@ def prepared(change: DestinationChange, maker: SecretMaker) -> StringMap:
     """
     wanted = change.wanted.credentials
     stored = change.stored.credentials if change.stored else {}
-    if str(wanted.get("rotate_secret", "")).lower() in _TRUE:
+    if wanted.get("rotate_secret", "").lower() in _TRUE:
         return _rotated(change, stored, maker)
     if change.role != "admin":
         _forbid_changes(wanted, stored)
@@ -65,8 +67,8 @@ def prepared(change: DestinationChange, maker: SecretMaker) -> StringMap:
     else:
         kept = {name: wanted[name] for name in KEPT if wanted.get(name)}
     if change.stored is not None and SECRET in change.sent_credentials and SECRET not in kept:
-        raise ValidationFailed("credentials.secret is required")
-    if not kept and (change.stored is None or not change.sent_credentials):
+        raise ValidationFailed(f"credentials.{SECRET} is required")
+    if not kept:
         kept = {SECRET: maker.make()}  # a destination is never left without one
     if PREVIOUS in kept and INVALID_AT not in kept and change.stored is not None:
         kept[INVALID_AT] = _in_a_day(change.now)

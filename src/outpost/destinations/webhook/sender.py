@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from datetime import datetime
 from urllib.parse import urljoin
 
@@ -25,10 +26,10 @@ from outpost.destinations.webhook.headers import HeaderPlan
 from outpost.destinations.webhook.secrets import PREVIOUS, SECRET, ends_at
 from outpost.destinations.webhook.settings import WebhookSettings
 from outpost.destinations.webhook.signature import Signer
-from outpost.destinations.webhook.template import TemplateError
 from outpost.domain.attempt import AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DeliveryTask
 from outpost.domain.destination import Destination
+from outpost.domain.errors import Unavailable
 
 _CODES: tuple[tuple[type[HttpError], str], ...] = (
     (NameNotResolved, "dns_error"),
@@ -40,6 +41,8 @@ _CODES: tuple[tuple[type[HttpError], str], ...] = (
     (HttpError, "network_error"),
 )
 _MOST_REDIRECTS = 10
+# What must not follow a redirect to another server.
+_CREDENTIALS = re.compile(rb"^(?:authorization|cookie|www-authenticate): .*\r\n", re.MULTILINE)
 _UNREADABLE = msgspec.json.encode({"error": "could not format event for delivery"})
 
 
@@ -65,16 +68,8 @@ class WebhookSender:
         self._secret = destination.credentials.get(SECRET, "")
         self._previous = destination.credentials.get(PREVIOUS, "")
         self._previous_ends = ends_at(destination.credentials)
-        self._url: Url | None = None
-        try:
-            self._url = Url.parse(destination.config.get("url", ""))
-        except InvalidUrl:
-            return  # each attempt says so
-        user = self._url.user_info
-        authorization = None
-        if user is not None:
-            authorization = "Basic " + base64.b64encode(f"{user[0]}:{user[1]}".encode()).decode()
-        self._own = headers.own(destination, authorization)
+        self._url = _parsed(destination.config.get("url", ""))
+        self._own = headers.own(destination, _authorization(self._url))
 
     async def send(self, task: DeliveryTask, *, now: datetime) -> DeliveryResult:
         url = self._url
@@ -82,7 +77,7 @@ class WebhookSender:
             return _failed("ERR", _UNREADABLE)
         try:
             head = self._head(task, now)
-        except TemplateError:
+        except ValueError:  # a template or a secret that cannot be used
             return _failed("ERR", _UNREADABLE)
         try:
             response = await self._post(url, head, task.event.data)
@@ -92,6 +87,8 @@ class WebhookSender:
             return _failed("redirect_error", None)
         except HttpError as error:
             return _failed(next(code for kind, code in _CODES if isinstance(error, kind)), None)
+        except OSError as error:  # this machine's own trouble; the destination has no part in it
+            raise Unavailable(f"webhooks cannot be sent now: {error.strerror}") from error
         return self._result(response)
 
     async def close(self) -> None:
@@ -115,16 +112,14 @@ class WebhookSender:
             return response
         method = b"POST"
         for _ in range(_MOST_REDIRECTS):
-            location = dict(response.headers).get(b"location")
-            if response.status not in (301, 302, 303, 307, 308) or location is None:
+            following = _redirection(url, response)
+            if following is None:
                 return response
             if response.status in (301, 302, 303):
                 method, body = b"GET", b""
-            try:
-                here = f"{url.scheme}://{url.authority.decode()}{url.target.decode()}"
-                url = Url.parse(urljoin(here, location.decode("latin-1")))
-            except InvalidUrl:
-                return response
+            if following.origin != url.origin:
+                head = _CREDENTIALS.sub(b"", head)
+            url = following
             response = await self._client.request(method, url, head, body, deadline=deadline, max_body=cap)
         raise _TooManyRedirects
 
@@ -139,6 +134,32 @@ class WebhookSender:
 
 class _TooManyRedirects(Exception):
     """The redirects do not end."""
+
+
+def _parsed(text: str) -> Url | None:
+    try:
+        return Url.parse(text)
+    except InvalidUrl:
+        return None
+
+
+def _authorization(url: Url | None) -> str | None:
+    """HTTP Basic, from the user and password in a URL."""
+    if url is None or url.user_info is None:
+        return None
+    return "Basic " + base64.b64encode(":".join(url.user_info).encode()).decode()
+
+
+def _redirection(url: Url, response: Response) -> Url | None:
+    """Return where a response to `url` sends us, None for nowhere."""
+    location = dict(response.headers).get(b"location")
+    if response.status not in (301, 302, 303, 307, 308) or location is None:
+        return None
+    try:
+        here = f"{url.scheme}://{url.authority.decode()}{url.target.decode()}"
+        return _parsed(urljoin(here, location.decode("latin-1")))
+    except ValueError:  # `http://[`
+        return None
 
 
 def _failed(code: str, data: bytes | None) -> DeliveryResult:

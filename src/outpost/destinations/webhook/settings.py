@@ -9,6 +9,9 @@ import msgspec
 from outpost.domain.errors import ConfigurationError
 
 HEADER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*", re.ASCII)
+HTTP_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
+"""RFC 9110, 5.6.2: what HTTP takes for the name of a header."""
+
 RESERVED_HEADERS = frozenset(("content-type", "content-length", "host", "connection", "user-agent"))
 SYSTEM_KEYS = ("event-id", "topic", "timestamp")
 
@@ -51,9 +54,16 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     def header_names(self) -> dict[str, str | None]:
         """Return the header of each system key and of the signature; None where it is switched off.
 
+        Standard mode has fixed names behind its prefix.
+
         Raises:
             ConfigurationError: A name is not one, is reserved, or stands twice.
         """
+        prefix = self.prefix
+        if prefix and not HTTP_TOKEN.fullmatch(prefix):
+            raise ConfigurationError(f"DESTINATIONS_WEBHOOK_HEADER_PREFIX: {prefix!r} cannot begin a header name")
+        if self.mode == "standard":
+            return {key: prefix + key.removeprefix("event-") for key in ("event-id", "topic", "timestamp", "signature")}
         wanted = {
             "event-id": self.event_id_header_name,
             "topic": self.topic_header_name,
@@ -62,7 +72,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
         }
         names: dict[str, str | None] = {}
         for key, name in wanted.items():
-            names[key] = self.prefix + key if name is None else _checked(key, name.strip().lower())
+            names[key] = prefix + key if name is None else _checked(key, name.strip().lower())
         used = [name for name in names.values() if name]
         for name in used:
             if used.count(name) > 1:

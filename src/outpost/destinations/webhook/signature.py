@@ -14,17 +14,23 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from outpost.destinations.webhook.settings import WebhookSettings
-from outpost.destinations.webhook.template import Instant, Template, TemplateError
+from outpost.destinations.webhook.template import Instant, Template, TemplateError, Value
 from outpost.domain.errors import ConfigurationError
 
 STANDARD_PREFIX = "whsec_"
+_FIELDS = ("EventID", "Topic", "Timestamp")
 
 
 class Signer(Protocol):
     """Makes the value of the signature header."""
 
     def sign(self, secrets: Sequence[str], *, event_id: str, topic: str, at: datetime, body: bytes) -> str:
-        """Raises TemplateError if the operator's templates cannot be rendered for this event."""
+        """Return the signatures by all secrets, in their order.
+
+        Raises:
+            ValueError: The operator's templates cannot be rendered for this event, or a secret has not the form that
+                the mode demands.
+        """
         ...
 
 
@@ -45,26 +51,28 @@ class DefaultSigner:
     def __init__(self, settings: WebhookSettings) -> None:
         self._digest = settings.signature_algorithm.removeprefix("hmac-")
         self._hex = settings.signature_encoding == "hex"
+        plain = WebhookSettings()
         self._content = None
         self._header = None
-        standard = WebhookSettings()
-        if settings.signature_content_template != standard.signature_content_template:
-            self._content = _compiled("SIGNATURE_CONTENT_TEMPLATE", settings.signature_content_template)
-        if settings.signature_header_template != standard.signature_header_template:
-            self._header = _compiled("SIGNATURE_HEADER_TEMPLATE", settings.signature_header_template)
+        if settings.signature_content_template != plain.signature_content_template:
+            self._content = _compiled("CONTENT", settings.signature_content_template, (*_FIELDS, "Body"))
+        if settings.signature_header_template != plain.signature_header_template:
+            self._header = _compiled("HEADER", settings.signature_header_template, (*_FIELDS, "Signatures"))
         try:
             self.sign(["one", "two"], event_id="evt", topic="topic", at=datetime.now(UTC), body=b"{}")
         except TemplateError as error:
             raise ConfigurationError(f"the webhook signature templates cannot be rendered: {error}") from None
 
     def sign(self, secrets: Sequence[str], *, event_id: str, topic: str, at: datetime, body: bytes) -> str:
-        fields = {"EventID": event_id, "Topic": topic, "Timestamp": Instant(at)}
+        fields: dict[str, Value] = {}
+        if self._content is not None or self._header is not None:
+            fields = {"EventID": event_id, "Topic": topic, "Timestamp": Instant(at)}
         content = body
         if self._content is not None:
             content = self._content.render({**fields, "Body": body.decode("utf-8", "replace")}).encode()
-        signatures = [self._one(secret, content) for secret in secrets]
+        signatures: list[Value] = [self._one(secret, content) for secret in secrets]
         if self._header is None:
-            return "v0=" + ",".join(signatures)
+            return "v0=" + ",".join(map(str, signatures))
         return self._header.render({**fields, "Signatures": signatures})
 
     def _one(self, secret: str, content: bytes) -> str:
@@ -97,10 +105,11 @@ def standard_key(secret: str) -> bytes:
     return key
 
 
-def _compiled(setting: str, text: str) -> Template:
+def _compiled(part: str, text: str, fields: Sequence[str]) -> Template:
+    setting = f"DESTINATIONS_WEBHOOK_SIGNATURE_{part}_TEMPLATE"
     if not text.strip():
-        raise ConfigurationError(f"DESTINATIONS_WEBHOOK_{setting} must not be empty")
+        raise ConfigurationError(f"{setting} must not be empty")
     try:
-        return Template(text)
+        return Template(text, fields=fields)
     except TemplateError as error:
-        raise ConfigurationError(f"DESTINATIONS_WEBHOOK_{setting}: {error}") from None
+        raise ConfigurationError(f"{setting}: {error}") from None

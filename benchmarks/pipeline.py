@@ -97,7 +97,7 @@ class Bench:
             "tenants": tenants,
             "rate": rate,
             "seconds": seconds,
-            "connections": 32,
+            "connections": 128,
             "payload": payload,
         }
         output = subprocess.run(

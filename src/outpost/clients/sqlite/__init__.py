@@ -1,11 +1,12 @@
-"""A SQLite file for asyncio programs: one writer thread with group commit, reading connections beside it."""
+"""A SQLite file for asyncio programs: one writer with group commit, reading connections beside it."""
 
 from outpost.clients.sqlite.database import Database
 from outpost.clients.sqlite.errors import DatabaseBusy, DatabaseCorrupted, DatabaseError, DatabaseUnavailable
 from outpost.clients.sqlite.file_lock import FileLock
-from outpost.clients.sqlite.rows import insert_rows
+from outpost.clients.sqlite.rows import BLOCKS, insert_rows
 
 __all__ = [
+    "BLOCKS",
     "Database",
     "DatabaseBusy",
     "DatabaseCorrupted",

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-_SIZES = (64, 8, 1)
+BLOCKS = (64, 32, 16, 8, 4, 2, 1)
 """Rows per statement. A few fixed sizes, so that every statement stays in the connection's statement cache: each
 execution gives up the interpreter lock and takes it again, which costs more than the rows themselves."""
 
@@ -18,7 +18,7 @@ def insert_rows(connection: sqlite3.Connection, table: str, columns: str, rows: 
         columns: Comma-separated names, e.g. `"key, id, time"`; trusted text, as is `table`.
     """
     start = 0
-    for size in _SIZES:
+    for size in BLOCKS:
         while len(rows) - start >= size:
             block = rows[start : start + size]
             connection.execute(_statement(table, columns, size), tuple(chain.from_iterable(block)))

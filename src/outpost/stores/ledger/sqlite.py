@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from outpost.clients.sqlite import Database, insert_rows
+from outpost.clients.sqlite import BLOCKS, Database, insert_rows
 from outpost.codec import from_microseconds, from_milliseconds, to_microseconds, to_milliseconds
 from outpost.domain.delivery import DeliveryTask, DropReason
 from outpost.domain.errors import BacklogFull, NotFound
@@ -74,6 +74,8 @@ _REPLACE_WAITING = """
     DELETE FROM tasks WHERE event_key = :event AND destination_key = :destination AND lease = 0 AND manual = 0
 """
 _DROP_BATCH = 2_000
+_SHORT_CLAIM = 64
+"""Tasks that may be read on the event loop; more are read in the thread of the writer."""
 _KNOWN_KEYS = 100_000
 
 _decode_map = msgspec.json.Decoder(StringMap).decode
@@ -290,7 +292,7 @@ class SQLiteLedger:
             while dropped == _DROP_BATCH:  # in batches, so that nobody waits long for the writer
                 with store_errors():
                     dropped = await self._database.write(
-                        lambda connection, lane=lane: self._drop(connection, lane, reason, now)
+                        lambda connection, lane=lane: self._drop(connection, lane, reason, now), is_long=True
                     )
                 self._depth -= dropped
                 total += dropped
@@ -310,7 +312,9 @@ class SQLiteLedger:
 
     async def claim(self, lane: LaneKey, *, limit: int, now: datetime) -> Claim:
         with store_errors():
-            return await self._database.write(lambda connection: self._claim(connection, lane, limit, now))
+            return await self._database.write(
+                lambda connection: self._claim(connection, lane, limit, now), is_long=limit > _SHORT_CLAIM
+            )
 
     def _claim(self, connection: sqlite3.Connection, lane: LaneKey, limit: int, now: datetime) -> Claim:
         destination_key = self._destination_key(connection, lane)
@@ -386,7 +390,7 @@ async def open_ledger(
         return run, _Keys(*(_counter(connection, table) for table in _Keys._fields)), depth
 
     with store_errors():
-        run, keys, depth = await database.write(start)
+        run, keys, depth = await database.write(start, is_long=True)
     return SQLiteLedger(
         database,
         run=run,
@@ -432,7 +436,7 @@ def _in_blocks(
     """Run `statement`, whose `{}` takes a list of parameters, over `keys` in blocks of a few fixed sizes."""
     cursors: list[sqlite3.Cursor] = []
     start = 0
-    for size in (64, 8, 1):
+    for size in BLOCKS:
         text = statement.format(", ".join("?" * size))
         while len(keys) - start >= size:
             cursors.append(connection.execute(text, (*first, *keys[start : start + size])))

@@ -59,7 +59,9 @@ class SQLiteLogStore:
 
     async def _delete(self, keys: Sequence[int], before: int) -> int:
         with store_errors():
-            return await self._database.write(lambda connection: sqlite_expiry.delete(connection, keys, before))
+            return await self._database.write(
+                lambda connection: sqlite_expiry.delete(connection, keys, before), is_long=True
+            )
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         with store_errors():

@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         "_answering",
         "_body",
         "_complete",
+        "_deadline",
         "_endpoint",
         "_failure",
         "_future",
@@ -86,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._endpoint = endpoint
         self._future: asyncio.Future[Response] | None = None
+        self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._failure: HttpError | None = None
         self._unsent: memoryview | None = None
@@ -112,8 +114,9 @@ class Connection(asyncio.Protocol):
         """
         loop = self._loop
         self._future = future = loop.create_future()
-        if deadline is not None:
-            self._timer = loop.call_at(deadline, self._expire)
+        self._deadline = deadline or 0.0
+        if deadline is not None and (self._timer is None or deadline < self._timer.when()):
+            self._watch()
         self._head_only = head_only
         self._max_body = max_body
         self._headers: list[tuple[bytes, bytes]] = []
@@ -188,6 +191,9 @@ class Connection(asyncio.Protocol):
         if self._future is not None:
             self._end_of_stream(exc)
         self._failure = self._failure or ConnectionClosed(self._endpoint)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._owner.forget(self)
         self._owner.closed(self)
         del self._parser  # which refers back to us
@@ -278,11 +284,24 @@ class Connection(asyncio.Protocol):
     def _end_exchange(self) -> None:
         self._future = None
         self._unsent = None
+
+    def _watch(self) -> None:
+        """Set the timer for the deadline.
+
+        It is left to run when an exchange ends in time, and set anew only when it goes off: making and cancelling one
+        for each exchange would cost as much as all the rest of it.
+        """
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer = self._loop.call_at(self._deadline, self._look_at_the_clock)
 
-    def _expire(self) -> None:
+    def _look_at_the_clock(self) -> None:
+        self._timer = None
+        if self._future is None or not self._deadline:
+            return
+        if self._loop.time() < self._deadline:
+            self._watch()
+            return
         self._fail(
             DeadlineExceeded(self._endpoint, "while it answered" if self._answering else "waiting for an answer")
         )

@@ -65,6 +65,20 @@ def custom_header_problems(config: Mapping[str, str]) -> list[str]:
     return problems
 
 
+class OwnHeaders(msgspec.Struct, frozen=True):
+    """What a destination sends with every event.
+
+    Attributes:
+        headers: Those of the destination itself, lower-case.
+        metadata: Its delivery metadata, for whose names a plan decides.
+        lines: Both as text, checked; None where an event may change them, or they must be looked at each time.
+    """
+
+    headers: Headers
+    metadata: Mapping[str, str]
+    lines: str | None
+
+
 class HeaderPlan:
     """Encodes the headers of one mode."""
 
@@ -83,33 +97,52 @@ class HeaderPlan:
         """Whether there is a header for signatures."""
         return self._signature is not None
 
-    def own(self, destination: Destination, authorization: str | None) -> Headers:
+    def own(self, destination: Destination, authorization: str | None) -> OwnHeaders:
         """Return what a destination sends with every event."""
         headers: Headers = {}
         for name, value in (custom_headers(destination.config) or {}).items():
             _put(headers, name, value)
         if authorization is not None:
             headers.setdefault("authorization", authorization)
-        return {"content-type": "application/json", **headers, "user-agent": self._user_agent}
+        headers = {"content-type": "application/json", **headers, "user-agent": self._user_agent}
+        metadata = destination.delivery_metadata
+        return OwnHeaders(headers, metadata, self._own_lines(headers, metadata))
 
-    def encode(
-        self,
-        own: Headers,
-        event: Event,
-        delivery_metadata: Mapping[str, str],
-        signature: str | None,
-        now: datetime,
-    ) -> bytes:
+    def encode(self, own: OwnHeaders, event: Event, signature: str | None, now: datetime) -> bytes:
         """Return the header lines of one request."""
+        if own.lines is not None and not event.metadata:
+            system = {"event-id": event.id, "topic": event.topic, "timestamp": format_time(now.replace(microsecond=0))}
+            lines = [f"{name}: {system[key]}\r\n" for key, name in self._names.items() if name is not None]
+            if signature is not None:
+                lines.append(f"{self._signature}: {signature}\r\n")
+            text = "".join(lines)
+            if text.replace("\r\n", "").isprintable() and text.count("\n") == len(lines):
+                return (own.lines + text).encode("utf-8", "replace")
+        return self._encode_slowly(own, event, signature, now)
+
+    def _own_lines(self, own: Headers, metadata: Mapping[str, str]) -> str | None:
+        """Return what can be written once for all events that carry no metadata of their own."""
+        if self._standard or self._with_milliseconds:
+            return None
+        headers = dict(own)
+        for key, value in metadata.items():
+            _put(headers, self._prefix + key, value)
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        taken = {*self._names.values(), self._signature}
+        if not taken.isdisjoint(headers) or not self._names.keys().isdisjoint(metadata):
+            return None
+        return lines if _is_clean(lines, len(headers)) else None
+
+    def _encode_slowly(self, own: OwnHeaders, event: Event, signature: str | None, now: datetime) -> bytes:
         metadata = {
             "event-id": event.id,
             "topic": event.topic,
             "timestamp": format_time(now.replace(microsecond=0)),
             **({"timestamp-ms": format_time(now)} if self._with_milliseconds else {}),
-            **delivery_metadata,
+            **own.metadata,
             **event.metadata,
         }
-        headers = dict(own)
+        headers = dict(own.headers)
         if self._standard:
             self._put_standard(headers, metadata, event, now)
         else:
@@ -120,7 +153,7 @@ class HeaderPlan:
         if signature is not None and self._signature is not None:
             headers[self._signature] = signature
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        if lines.count("\n") != len(headers) or not _LINES.fullmatch(lines):
+        if not _is_clean(lines, len(headers)):
             lines = "".join(_cleaned(headers))
         return lines.encode("utf-8", "replace")
 
@@ -139,6 +172,11 @@ def _put(headers: Headers, name: str, value: str) -> None:
     name = name.lower()
     if name not in _NOT_OURS_TO_SEND:
         headers[name] = value
+
+
+def _is_clean(lines: str, count: int) -> bool:
+    """Say whether HTTP can carry the lines: no value begins a line of its own, and no name or value is illegal."""
+    return lines.count("\n") == count and _LINES.fullmatch(lines) is not None
 
 
 def _cleaned(headers: Headers) -> list[str]:

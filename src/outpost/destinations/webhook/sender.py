@@ -64,7 +64,6 @@ class WebhookSender:
         self._headers = headers
         self._timeout = settings.timeout.total_seconds()
         self._cap = settings.max_response_body_bytes
-        self._delivery_metadata = destination.delivery_metadata
         self._secret = destination.credentials.get(SECRET, "")
         self._previous = destination.credentials.get(PREVIOUS, "")
         self._previous_ends = ends_at(destination.credentials)
@@ -102,7 +101,7 @@ class WebhookSender:
         signature = None
         if self._headers.signs:
             signature = self._signer.sign(secrets, event_id=event.id, topic=event.topic, at=now, body=event.data)
-        return self._headers.encode(self._own, event, self._delivery_metadata, signature, now)
+        return self._headers.encode(self._own, event, signature, now)
 
     async def _post(self, url: Url, head: bytes, body: bytes) -> Response:
         cap = self._cap if self._cap > 0 else 1 << 40

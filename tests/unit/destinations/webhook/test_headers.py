@@ -26,9 +26,9 @@ def sent(
     """Return the headers of one request, read as a receiver reads them."""
     plan = HeaderPlan(WebhookSettings(user_agent="Outpost/1", **settings))
     config = {"custom_headers": json.dumps(custom)} if custom is not None else {}
-    own = plan.own(a_destination(config=config), authorization)
+    own = plan.own(a_destination(config=config, delivery_metadata=delivery_metadata or {}), authorization)
     event = an_event("evt_1", topic="user.created", metadata=metadata or {})
-    head = plan.encode(own, event, delivery_metadata or {}, signature, NOW).decode()
+    head = plan.encode(own, event, signature, NOW).decode()
     assert head.endswith("\r\n")
     lines = [line.split(": ", 1) for line in head.removesuffix("\r\n").split("\r\n")]
     assert len({name for name, _ in lines}) == len(lines)

@@ -1,14 +1,22 @@
 """Copying the write-ahead log into the database file, beside the writer instead of in its way."""
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 _ROWS_BETWEEN = 4_000
-"""Changed rows after which the log is copied; some 10 MiB of log."""
+"""Changed rows after which the log is copied; of usual size they make some 10 MiB of log."""
+_GROWTH_BETWEEN = 16 * 1024 * 1024
+"""Bytes by which the log file may grow before it is copied, for rows that are larger than usual. Also what is left of
+the file when the log starts again from its beginning, or growth would be seen only once it is past the old size."""
 _LOG_LIMIT_PAGES = 16_384
 """64 MiB of log. Past it the writer itself waits for a checkpoint, so that the log stays bounded under any load."""
+_WAIT_FOR_READERS_MS = 250
+"""How long the writer waits for readers of the log to end. One that takes longer, such as a backup, lets the log grow
+while it reads; the alternative is that nobody can write for that long."""
 
 
 class Checkpointer:
@@ -18,32 +26,61 @@ class Checkpointer:
     it has been copied. Under constant load that moment may never come, hence the limit.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], *, writer: sqlite3.Connection, file: Path) -> None:
+        """Start the thread.
+
+        Args:
+            connect: Opens a connection for it.
+            writer: The connection whose log it is, used between its transactions only.
+            file: The database file, without symbolic links.
+        """
+        writer.execute(f"PRAGMA journal_size_limit = {_GROWTH_BETWEEN}").fetchone()
+        self._writer = writer
         self._connection = connect()
+        self._log = f"{file}-wal"
         self._copied_at = 0
+        self._size_then = 0
         self._log_too_long = False
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._copy_when_woken, name="sqlite-checkpoint", daemon=True)
         self._thread.start()
 
-    def after_commit(self, writer: sqlite3.Connection) -> None:
-        """Called by the writer thread between transactions."""
+    def after_commit(self) -> None:
+        """Called by the writer thread between transactions. Raises nothing: what was committed is safe in the log."""
         if self._log_too_long:
             self._log_too_long = False
-            writer.execute("PRAGMA wal_checkpoint(RESTART)")
-        elif writer.total_changes - self._copied_at >= _ROWS_BETWEEN:
-            self._copied_at = writer.total_changes
+            self._restart_log()
+        rows, size = self._writer.total_changes, self._log_size()
+        self._size_then = min(self._size_then, size)
+        if rows - self._copied_at >= _ROWS_BETWEEN or size - self._size_then >= _GROWTH_BETWEEN:
+            self._copied_at, self._size_then = rows, size
             self._wake.set()
 
-    def close(self, writer: sqlite3.Connection) -> None:
+    def close(self) -> None:
         """Stop the thread and leave an empty log, if nobody else reads the file."""
         self._stopped = True
         self._wake.set()
         self._thread.join()
         self._connection.close()
         with contextlib.suppress(sqlite3.Error):  # nothing is lost: the log is replayed when the file is next opened
-            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _restart_log(self) -> None:
+        writer = self._writer
+        with contextlib.suppress(sqlite3.Error):  # a full disk or an I/O error: the next transaction meets it too
+            (timeout,) = writer.execute("PRAGMA busy_timeout").fetchone()
+            writer.execute(f"PRAGMA busy_timeout = {_WAIT_FOR_READERS_MS}")
+            try:
+                writer.execute("PRAGMA wal_checkpoint(RESTART)")
+            finally:
+                writer.execute(f"PRAGMA busy_timeout = {timeout}")
+
+    def _log_size(self) -> int:
+        try:
+            return os.stat(self._log).st_size
+        except OSError:
+            return 0
 
     def _copy_when_woken(self) -> None:
         while True:

@@ -10,6 +10,7 @@ Three rules:
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -26,6 +27,8 @@ T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
 
 _READERS = 4
+_BUSY_SECONDS = 10.0
+"""How long a connection waits for another process that holds the file."""
 _GROUP_LIMIT = 512
 """Operations per transaction, so that one commit never keeps its callers waiting long."""
 
@@ -39,7 +42,7 @@ class _Pending:
         self.operation = operation
         self.future = future
         self.result: Any = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
 
 class Database:
@@ -61,7 +64,7 @@ class Database:
         """
         self._loop = asyncio.get_running_loop()
         self._connection = self._connect()
-        self._checkpointer = Checkpointer(self._connect)
+        self._checkpointer = Checkpointer(self._connect, writer=self._connection, file=self.path.resolve())
         self._executor = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
         self._thread = threading.Thread(target=self._write_groups, name="sqlite-writer", daemon=True)
         self._open = True
@@ -79,8 +82,9 @@ class Database:
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """Run `operation` in the writer thread; the future ends when its transaction is on disk.
 
-        The operation must change the database through its connection alone, and may be run more than once. What it
-        raises, the future raises, and nothing of it is stored.
+        The operation must change the database through its connection alone, leave the transaction open (so no
+        `executescript`), and may be run more than once. What it raises, the future raises, and nothing of it is stored.
+        Cancelling the future ends the waiting, not the operation.
 
         Raises (through the future):
             DatabaseUnavailable: The file cannot be written now; nothing of the operation was stored.
@@ -90,22 +94,27 @@ class Database:
         if self._open:
             self._inbox.put(_Pending(operation, future))
         else:
-            future.set_exception(DatabaseUnavailable(f"{self.path} is closed"))
+            future.set_exception(self._closed())
         return future
 
     async def read(self, query: Operation[T]) -> T:
-        """Run `query` on a reading connection, in a thread of its own.
+        """Run `query` on a reading connection, in a thread of its own. It sees what was committed before the call.
 
         Raises:
-            DatabaseUnavailable, DatabaseCorrupted: as `write`.
+            DatabaseUnavailable, DatabaseCorrupted: as `write`; the former also if the query writes.
         """
+        if not self._open:
+            raise self._closed()
         return await self._loop.run_in_executor(self._executor, self._run_query, query)
 
     def _run_query(self, query: Operation[T]) -> T:
         try:
             return query(self._reading_connection())
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StopIteration) as error:
             raise translated(error) from error
+
+    def _closed(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"{self.path} is closed")
 
     def _reading_connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -124,8 +133,12 @@ class Database:
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=256,
-                timeout=10,
+                timeout=_BUSY_SECONDS,
             )
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")  # the file's own already, unless restored from a dump
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute("PRAGMA foreign_keys = OFF")
@@ -133,6 +146,7 @@ class Database:
             connection.execute("PRAGMA mmap_size = 268435456")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error as error:
+            connection.close()
             raise translated(error) from error
         return connection
 
@@ -153,26 +167,41 @@ class Database:
                     stopping = True
                     break
                 group.append(pending)
-            self._commit_group(group)
-            self._checkpointer.after_commit(self._connection)
+            self._commit(group)
+            self._loop.call_soon_threadsafe(_tell, group)
+            self._checkpointer.after_commit()
 
-    def _commit_group(self, group: Sequence[_Pending]) -> None:
-        if not self._try_transaction(group) and len(group) > 1:
+    def _commit(self, group: Sequence[_Pending]) -> None:
+        """Run the group in one transaction, or each operation in its own; whatever fails, this thread goes on."""
+        if not self._begin(group) or self._run_and_commit(group) or len(group) == 1:
+            return
+        for pending in group:
+            if self._begin([pending]):
+                self._run_and_commit([pending])
+
+    def _begin(self, group: Sequence[_Pending]) -> bool:
+        """Begin a transaction, or let the whole group fail: it is nobody's fault, and each would wait as long again."""
+        try:
+            if self._connection.in_transaction:  # it could not be rolled back
+                self._connection.execute("ROLLBACK")
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
             for pending in group:
-                self._try_transaction([pending])
-        self._loop.call_soon_threadsafe(_tell, group)
+                pending.error = translated(error)
+            return False
+        return True
 
-    def _try_transaction(self, group: Sequence[_Pending]) -> bool:
-        """Run all operations in one transaction; on a failure none has happened, and each carries the error."""
+    def _run_and_commit(self, group: Sequence[_Pending]) -> bool:
+        """Run all operations and commit; on a failure none has happened, and each carries the error."""
         connection = self._connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
             for pending in group:
                 pending.result = pending.operation(connection)
             connection.execute("COMMIT")
-        except Exception as error:
+        except BaseException as error:  # also what ends other threads must not end this one
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
             for pending in group:
                 pending.error = translated(error)
             return False
@@ -185,7 +214,7 @@ class Database:
         self._executor.shutdown()
         for connection in self._readers:
             connection.close()
-        self._checkpointer.close(self._connection)
+        self._checkpointer.close()
         self._connection.close()
 
 

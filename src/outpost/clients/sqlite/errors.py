@@ -31,8 +31,10 @@ class DatabaseBusy(DatabaseError):
     """Another process holds the file's lock."""
 
 
-def translated(error: Exception) -> Exception:
+def translated(error: BaseException) -> BaseException:
     """Return our error for one of sqlite3's, or the error itself if it tells of a fault in the statement."""
+    if isinstance(error, StopIteration):  # no future can carry it
+        return RuntimeError("a database operation raised StopIteration")
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return error

@@ -1,5 +1,6 @@
 """A lock that one process holds beside a file for as long as it lives."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -20,7 +21,7 @@ class FileLock:
 
         Raises:
             DatabaseBusy: Another process holds it; the message names that process.
-            OSError: The lock file cannot be created.
+            OSError: The lock file cannot be created, or its file system knows no locks.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -29,8 +30,12 @@ class FileLock:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
             os.close(descriptor)
             raise DatabaseBusy(f"{self._path} is locked by process {holder or 'unknown'}") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            os.close(descriptor)
+            raise
+        with contextlib.suppress(OSError):  # a full disk: the lock holds, only its holder stays unnamed
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
         return self
 

@@ -20,8 +20,14 @@ class Certificates:
     key_file: Path
 
 
-def make_certificates(folder: Path, *, names: tuple[str, ...] = ("localhost", "127.0.0.1")) -> Certificates:
-    """Write an authority and a certificate for `names`, which are host names or addresses, into `folder`."""
+def make_certificates(
+    folder: Path, *, names: tuple[str, ...] = ("localhost", "127.0.0.1"), valid_for: timedelta = timedelta(days=1)
+) -> Certificates:
+    """Write an authority and a certificate for `names`, which are host names or addresses, into `folder`.
+
+    Args:
+        valid_for: How long the certificate goes on being valid; negative makes one that has expired.
+    """
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name, name = _name("Authority of a test"), _name(names[0])
     authority = (
@@ -32,7 +38,7 @@ def make_certificates(folder: Path, *, names: tuple[str, ...] = ("localhost", "1
         .sign(authority_key, hashes.SHA256())
     )
     certificate = (
-        _builder(name, authority_name, key.public_key())
+        _builder(name, authority_name, key.public_key(), valid_for=valid_for)
         .add_extension(x509.SubjectAlternativeName([_alternative(one) for one in names]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -48,7 +54,9 @@ def make_certificates(folder: Path, *, names: tuple[str, ...] = ("localhost", "1
     return files
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, valid_for: timedelta = timedelta(days=1)
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -57,7 +65,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + valid_for)
     )
 
 

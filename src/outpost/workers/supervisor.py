@@ -59,7 +59,8 @@ class Supervisor:
 
     async def _keep_running(self, worker: Worker) -> None:
         pause = _FIRST_PAUSE
-        loop = asyncio.get_running_loop()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
         while True:
             started = loop.time()
             self._set(worker, running=True)
@@ -68,7 +69,9 @@ class Supervisor:
                 _logger.warning("worker ended", extra={"fields": {"worker": worker.names[0]}})
             except StoreCorrupted:
                 raise
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                if task.cancelling():  # else it was not the worker that was cancelled, but something it waited for
+                    raise
                 _logger.exception("worker failed", extra={"fields": {"worker": worker.names[0]}})
             finally:
                 self._set(worker, running=False)

@@ -93,7 +93,7 @@ class HttpClient:
             OSError: This machine has no file descriptor or memory left; says nothing about the server.
             Exception: What `check` raised.
         """
-        if head and (head[-2:] != b"\r\n" or b"\r\n\r\n" in head):
+        if head and (head[-2:] != b"\r\n" or head[:2] == b"\r\n" or b"\r\n\r\n" in head):
             raise ValueError("head must consist of complete header lines, each ended by CR LF, without an empty one")
         if self._closed:
             raise RuntimeError("the HTTP client is closed")
@@ -137,6 +137,8 @@ class HttpClient:
     async def _on_a_new_connection(
         self, url: Url, wire: bytes, rest: bytes, *, head_only: bool, max_body: int, deadline: float
     ) -> Response:
+        if deadline <= asyncio.get_running_loop().time():
+            raise DeadlineExceeded(url.endpoint, "connecting")
         connection: Connection | None = None
         limit = asyncio.timeout_at(deadline)
         try:

@@ -261,7 +261,7 @@ class Connection(asyncio.Protocol):
         future = self._future
         assert future is not None
         response = Response(self._status, self._headers, bytes(self._body), self._truncated)
-        cut_short = self._unsent is not None
+        cut_short = self._unsent is not None or self._transport.get_write_buffer_size() > 0
         self._end_exchange()
         if self._head_only:
             self._parser = self._new_parser()  # the old one waits for a body

@@ -73,21 +73,23 @@ class Dialler:
 
     async def _connect(self, url: Url, address: Address) -> Connection:
         loop = asyncio.get_running_loop()
-
-        def new_connection() -> Connection:
-            return Connection(self._pool, loop, origin=url.origin, endpoint=url.endpoint)
-
-        if url.scheme == "https":
-            _, connection = await loop.create_connection(
-                new_connection,
-                str(address),
-                url.port,
-                ssl=self._tls(),
-                server_hostname=url.host.removesuffix("."),
-                ssl_shutdown_timeout=_TLS_GOODBYE_SECONDS,
-            )
-        else:
-            _, connection = await loop.create_connection(new_connection, str(address), url.port)
+        connection = Connection(self._pool, loop, origin=url.origin, endpoint=url.endpoint)
+        try:
+            if url.scheme == "https":
+                await loop.create_connection(
+                    lambda: connection,
+                    str(address),
+                    url.port,
+                    ssl=self._tls(),
+                    server_hostname=url.host.removesuffix("."),
+                    ssl_shutdown_timeout=_TLS_GOODBYE_SECONDS,
+                )
+            else:
+                await loop.create_connection(lambda: connection, str(address), url.port)
+        except BaseException:
+            # It may have been made in this very moment, and uvloop then closes it without telling it.
+            self._pool.closed(connection)
+            raise
         return connection
 
     def _tls(self) -> ssl.SSLContext:

@@ -1,5 +1,6 @@
 """The host of a URL: an address in any of its spellings, or a name."""
 
+import contextlib
 import re
 import socket
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -9,6 +10,8 @@ _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _LONGEST = 253
 # WHATWG URL, "ends in a number checker": a host whose last label is a number is an IPv4 address or nothing.
 _ENDS_IN_A_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$")
+# inet_aton itself reads "127.0.0.1 anything" as an address.
+_NUMBERS_AND_DOTS = re.compile(r"[0-9a-fx.]+")
 # IDNA 2003 and 2008 turn these into different names, so we would not know which host is meant.
 _AMBIGUOUS = frozenset("ßẞς\u200c\u200d")
 
@@ -51,10 +54,10 @@ def _parse_ipv6(text: str) -> IPv6Address:
 def _parse_ipv4(name: str) -> IPv4Address:
     # inet_aton knows the spellings that the system's own lookups accept (parts left out, hexadecimal, octal), so that
     # what is checked is what would be reached.
-    try:
-        return IPv4Address(socket.inet_aton(name.removesuffix(".")))
-    except OSError:
-        raise InvalidHost("has a host that ends in a number and is no IPv4 address") from None
+    if _NUMBERS_AND_DOTS.fullmatch(name):
+        with contextlib.suppress(OSError):
+            return IPv4Address(socket.inet_aton(name.removesuffix(".")))
+    raise InvalidHost("has a host that ends in a number and is no IPv4 address")
 
 
 def _to_ascii(text: str) -> str:

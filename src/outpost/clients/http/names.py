@@ -42,6 +42,7 @@ class Names:
         self._kept: dict[tuple[str, int], tuple[float, Sequence[Address]]] = {}  # the oldest first
         self._lookups: dict[tuple[str, int], _Lookup] = {}
         self._threads: ThreadPoolExecutor | None = None
+        self._closed = False
 
     async def addresses(self, host: str, port: int, endpoint: str) -> Sequence[Address]:
         """Return the addresses of a name, from memory for up to KEPT_SECONDS.
@@ -77,7 +78,11 @@ class Names:
         self._kept.pop((host, port), None)
 
     def close(self) -> None:
-        """Free the threads that are not looking anything up."""
+        """Free the threads that are not looking anything up, and from now on each when its lookup has ended."""
+        self._closed = True
+        self._free_threads()
+
+    def _free_threads(self) -> None:
         if self._threads is not None:
             self._threads.shutdown(wait=False)
             self._threads = None
@@ -95,7 +100,10 @@ class Names:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="name-lookup")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _getaddrinfo, host, port)
+        lookup = loop.run_in_executor(self._threads, _getaddrinfo, host, port)
+        if self._closed:  # of a request that was in flight then
+            self._free_threads()
+        return await lookup
 
 
 def _getaddrinfo(host: str, port: int) -> Sequence[Address]:

@@ -16,20 +16,24 @@ class Pool:
     Attributes:
         connections_opened: How many connections were ever opened.
         connections_reused: How many times an idle connection was taken.
-        connections_open: How many are open now, idle or not.
     """
 
     def __init__(self, *, max_idle: int, max_idle_per_host: int, idle_timeout: float) -> None:
         self.connections_opened = 0
         self.connections_reused = 0
-        self.connections_open = 0
         self._max_idle = max_idle
         self._max_idle_per_host = min(max_idle, max_idle_per_host)
         self._idle_timeout = idle_timeout
+        self._open: set[Connection] = set()
         self._by_origin: dict[str, list[Connection]] = {}
         self._idle_since: dict[Connection, float] = {}  # the longest idle first
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+
+    @property
+    def connections_open(self) -> int:
+        """How many connections are open now, idle or not."""
+        return len(self._open)
 
     @property
     def connections_idle(self) -> int:
@@ -71,10 +75,11 @@ class Pool:
 
     def opened(self, connection: Connection) -> None:
         self.connections_opened += 1
-        self.connections_open += 1
+        self._open.add(connection)
 
     def closed(self, connection: Connection) -> None:
-        self.connections_open -= 1
+        """Count a connection out; may be repeated."""
+        self._open.discard(connection)
 
     def close(self) -> None:
         """Close what is idle, and from now on what is released."""

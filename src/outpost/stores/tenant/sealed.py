@@ -56,9 +56,9 @@ class SealedTenantStore:
 
     async def destination(self, tenant_id: TenantId, destination_id: DestinationId) -> Destination | None:
         records = await self._records.records(tenant_id)
-        opened = self._opened.get(tenant_id)
-        if opened is not None and opened.records is records:
-            return next((each for each in opened.destinations if each.id == destination_id), None)
+        opened = self._already_open(tenant_id, records)
+        if opened is not None:
+            return next((each for each in opened if each.id == destination_id), None)
         record = next((each for each in records if each.id == destination_id), None)
         if record is None:
             return None
@@ -72,11 +72,8 @@ class SealedTenantStore:
 
     async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
         records = await self._records.records(tenant_id)
-        opened = self._opened.get(tenant_id)
-        if opened is not None and opened.records is records:
-            self._opened.move_to_end(tenant_id)
-            return opened.destinations
-        return self._open_all(tenant_id, records)
+        opened = self._already_open(tenant_id, records)
+        return self._open_all(tenant_id, records) if opened is None else opened
 
     async def change_destination(
         self, tenant_id: TenantId, destination_id: DestinationId, change: Callable[[Destination], Destination]
@@ -89,6 +86,13 @@ class SealedTenantStore:
 
     async def delete_destination(self, tenant_id: TenantId, destination_id: DestinationId, *, now: datetime) -> bool:
         return await self._records.delete_record(tenant_id, destination_id, now=now)
+
+    def _already_open(self, tenant_id: TenantId, records: _Records) -> tuple[Destination, ...] | None:
+        opened = self._opened.get(tenant_id)
+        if opened is None or opened.records is not records:
+            return None
+        self._opened.move_to_end(tenant_id)
+        return opened.destinations
 
     def _open_all(self, tenant_id: TenantId, records: _Records) -> tuple[Destination, ...]:
         before = self._opened.get(tenant_id)

@@ -1,0 +1,192 @@
+"""Secrets are sealed below and clear above, and each is opened once."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from outpost.crypto import Sealer
+from outpost.domain.destination import Destination
+from outpost.domain.errors import CannotUnseal
+from outpost.domain.identifiers import DestinationId, TenantId
+from outpost.ports.tenant_store import DestinationRecord
+from outpost.stores.tenant.memory import MemoryTenantRecords
+from outpost.stores.tenant.sealed import SealedTenantStore
+from tests.support.builders import ONE, START, TENANT, TWO, a_destination
+
+_SECRETS = (b"whsec_0123456789abcdef", b"prod")
+
+
+class CountingSealer(Sealer):
+    """Counts how often a seal is opened."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(secret)
+        self.opened = 0
+
+    def open(self, sealed: bytes) -> bytes:
+        self.opened += 1
+        return super().open(sealed)
+
+
+@pytest.fixture
+async def records() -> MemoryTenantRecords:
+    records = MemoryTenantRecords()
+    await records.put_tenant(TENANT, {}, now=START)
+    return records
+
+
+@pytest.fixture
+def sealer() -> CountingSealer:
+    return CountingSealer("a secret")
+
+
+@pytest.fixture
+def store(records: MemoryTenantRecords, sealer: Sealer) -> SealedTenantStore:
+    return SealedTenantStore(records, sealer)
+
+
+async def _break(records: MemoryTenantRecords, destination_id: DestinationId) -> None:
+    def damaged(record: DestinationRecord) -> DestinationRecord:
+        return msgspec.structs.replace(record, credentials=b"\x00" * 64)
+
+    await records.change_record(TENANT, destination_id, damaged)
+
+
+async def test_a_destination_comes_back_with_its_secrets(store: SealedTenantStore) -> None:
+    destination = a_destination()
+    await store.add_destination(destination, limit=10)
+
+    assert await store.destination(TENANT, ONE) == destination
+    assert await store.destinations(TENANT) == (destination,)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"credentials": {}}, {"delivery_metadata": {}}, {"credentials": {"ключ": "é\0\n"}}]
+)
+async def test_secrets_of_any_kind_come_back(store: SealedTenantStore, changes: dict[str, Any]) -> None:
+    destination = a_destination(**changes)
+    await store.add_destination(destination, limit=10)
+
+    assert await store.destination(TENANT, ONE) == destination
+
+
+async def test_a_driver_sees_no_secret(store: SealedTenantStore, records: MemoryTenantRecords) -> None:
+    await store.add_destination(a_destination(), limit=10)
+    await store.change_destination(TENANT, ONE, lambda each: each)
+
+    (record,) = await records.records(TENANT)
+    assert record.delivery_metadata is not None
+    for sealed in (record.credentials, record.delivery_metadata):
+        assert not any(secret in sealed for secret in _SECRETS)
+
+
+async def test_nothing_is_sealed_where_there_is_no_delivery_metadata(
+    store: SealedTenantStore, records: MemoryTenantRecords
+) -> None:
+    await store.add_destination(a_destination(delivery_metadata={}), limit=10)
+
+    (record,) = await records.records(TENANT)
+    assert record.delivery_metadata is None
+
+
+async def test_a_secret_is_opened_once_and_the_same_object_returned(
+    store: SealedTenantStore, sealer: CountingSealer
+) -> None:
+    await store.add_destination(a_destination(), limit=10)
+    (first,) = await store.destinations(TENANT)
+    opened = sealer.opened
+
+    for _ in range(5):
+        (again,) = await store.destinations(TENANT)
+        assert again is first
+        assert await store.destination(TENANT, ONE) is first
+    assert sealer.opened == opened
+
+
+async def test_a_change_of_one_destination_leaves_the_others_as_they_were(store: SealedTenantStore) -> None:
+    for destination_id in (ONE, TWO):
+        await store.add_destination(a_destination(destination_id), limit=10)
+    one, two = await store.destinations(TENANT)
+
+    def renamed(destination: Destination) -> Destination:
+        return msgspec.structs.replace(destination, credentials={"secret": "new"})
+
+    changed = await store.change_destination(TENANT, TWO, renamed)
+    one_after, two_after = await store.destinations(TENANT)
+
+    assert one_after is one
+    assert two_after is not two
+    assert two_after == changed
+    assert two_after.credentials == {"secret": "new"}
+
+
+async def test_a_deleted_destination_is_not_remembered(store: SealedTenantStore) -> None:
+    await store.add_destination(a_destination(), limit=10)
+    await store.destinations(TENANT)
+    await store.delete_destination(TENANT, ONE, now=START)
+
+    assert await store.destinations(TENANT) == ()
+    assert await store.destination(TENANT, ONE) is None
+
+
+async def test_another_key_opens_nothing_and_the_error_tells_no_secret(
+    store: SealedTenantStore, records: MemoryTenantRecords
+) -> None:
+    await store.add_destination(a_destination(), limit=10)
+    stranger = SealedTenantStore(records, Sealer("another secret"))
+
+    with pytest.raises(CannotUnseal, match="destination des_1 of tenant acme") as caught:
+        await stranger.destinations(TENANT)
+    with pytest.raises(CannotUnseal):
+        await stranger.destination(TENANT, ONE)
+    with pytest.raises(CannotUnseal):
+        await stranger.change_destination(TENANT, ONE, lambda each: each)
+    assert "whsec" not in str(caught.value) + repr(caught.value)
+
+
+async def test_one_broken_secret_hides_no_other_destination_asked_for_alone(
+    store: SealedTenantStore, records: MemoryTenantRecords
+) -> None:
+    for destination_id in (ONE, TWO):
+        await store.add_destination(a_destination(destination_id), limit=10)
+    await _break(records, ONE)
+
+    assert await store.destination(TENANT, TWO) == a_destination(TWO)
+    with pytest.raises(CannotUnseal, match="des_1"):
+        await store.destination(TENANT, ONE)
+    with pytest.raises(CannotUnseal, match="des_1"):
+        await store.destinations(TENANT)
+
+
+async def test_what_opens_and_is_no_map_of_texts_cannot_be_unsealed(
+    store: SealedTenantStore, records: MemoryTenantRecords, sealer: Sealer
+) -> None:
+    await store.add_destination(a_destination(), limit=10)
+
+    def odd(record: DestinationRecord) -> DestinationRecord:
+        return msgspec.structs.replace(record, credentials=sealer.seal(b"[1, 2]"))
+
+    await records.change_record(TENANT, ONE, odd)
+    with pytest.raises(CannotUnseal):
+        await store.destination(TENANT, ONE)
+
+
+async def test_of_more_tenants_than_its_limit_it_forgets_the_one_used_longest_ago(
+    records: MemoryTenantRecords, sealer: CountingSealer
+) -> None:
+    store = SealedTenantStore(records, sealer, tenants_in_memory=2)
+    tenants = [TenantId(name) for name in ("acme", "umbrella", "initech")]
+    for tenant in tenants:
+        await records.put_tenant(tenant, {}, now=START)
+        await store.add_destination(a_destination(tenant_id=tenant, delivery_metadata={}), limit=10)
+    await store.destinations(tenants[0])
+    await store.destinations(tenants[1])
+    await store.destination(tenants[0], ONE)
+    await store.destinations(tenants[2])
+    opened = sealer.opened
+
+    await store.destinations(tenants[0])
+    assert sealer.opened == opened
+    await store.destinations(tenants[1])
+    assert sealer.opened == opened + 1

@@ -142,7 +142,7 @@ async def test_a_failing_destination_gets_all_attempts_of_the_schedule_on_time(
     published = await publish(outpost)
 
     requests = await receiver.until(3, "/broken")
-    waits = [later.received_at - earlier.received_at for earlier, later in zip(requests, requests[1:], strict=False)]
+    waits = [later.received_at - earlier.received_at for earlier, later in pairwise(requests)]
     assert 0.95 < waits[0] < 1.9
     assert 1.95 < waits[1] < 2.9
     found = await attempts(outpost, published["id"], 3)

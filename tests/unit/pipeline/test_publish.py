@@ -6,7 +6,6 @@ from datetime import datetime
 
 import msgspec
 import pytest
-from outpost.pipeline.match import Matcher
 
 from outpost.conformance.ledger import START
 from outpost.domain.attempt import Attempt
@@ -15,6 +14,7 @@ from outpost.domain.errors import BacklogFull, ValidationFailed
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, TenantId
 from outpost.pipeline.lanes import LaneLimits, Lanes
+from outpost.pipeline.match import Matcher
 from outpost.pipeline.publish import PublishCommand, Publisher, PublishResult
 from outpost.ports.ledger import LeasedTask
 from outpost.stores.ledger.memory import MemoryLedger

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from outpost.config import legacy
 from outpost.config.parse import Given, is_unrecognised, parse
 from outpost.config.setting import Kind, Setting
-from outpost.config.settings import SECTIONS, SETTINGS, Settings
+from outpost.config.settings import BUILT_IN, SECTIONS, SETTINGS, Settings
 from outpost.domain.errors import ConfigurationError
 
 SEARCHED = (
@@ -54,7 +54,7 @@ def load_settings(
         flag_source,
         _Names(environ, "environment", keeps_empty=True, is_process=True),
         file_source,
-        _Names(fallbacks or {}, "built in"),
+        _Names(fallbacks or {}, BUILT_IN),
     ]
     _check_service(sources)
     warnings += [*file_warnings, *_legacy_warnings(environ, "environment")]

@@ -42,6 +42,9 @@ from outpost.config.webhook import WebhookSettings
 # Naming anything in these sections chooses the distributed profile.
 _SHARED_STORES = ("redis", "postgres", "clickhouse", "rabbitmq", "aws_sqs", "gcp_pubsub", "azure_servicebus")
 
+BUILT_IN = "built in"
+"""The source of what a command gives because nobody has set it."""
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting, by section; made by `outpost.config.load.load_settings`, or by hand in tests.
@@ -118,8 +121,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return "rabbitmq" if self.publish_rabbitmq.server_url else None
 
     def is_set(self, env: str) -> bool:
-        """Say whether the setting of this environment name was set by anyone, be it to its default."""
-        return any(row.name in self.sources for row in SETTINGS if row.key.env == env)
+        """Say whether the operator has set the setting of this environment name, be it to its default."""
+        return any(self.sources.get(row.name, BUILT_IN) != BUILT_IN for row in SETTINGS if row.key.env == env)
 
     def value(self, setting: Setting) -> object:
         return getattr(getattr(self, setting.section), setting.field)

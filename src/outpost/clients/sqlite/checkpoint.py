@@ -10,13 +10,13 @@ from pathlib import Path
 _ROWS_BETWEEN = 4_000
 """Changed rows after which the log is copied; of usual size they make some 10 MiB of log."""
 _GROWTH_BETWEEN = 16 * 1024 * 1024
-"""Bytes by which the log file may grow before it is copied, for rows that are larger than usual. Also the size to which
-it is cut when the log starts again from its beginning, or growth would be seen only once it is past the old size."""
-_LOG_LIMIT_PAGES = 16_384
-"""64 MiB of log. Past it the writer itself waits for a checkpoint, so that the log stays bounded under any load."""
+"""Bytes by which the log file may grow before it is copied, for rows that are larger than usual. Also what is left of
+the file when the log starts again from its beginning, so that its size tells how long the log is."""
+_LOG_LIMIT = 64 * 1024 * 1024
+"""Bytes of log past which the writer itself copies it, so that it stays bounded under any load."""
 _WAIT_FOR_READERS_MS = 250
-"""How long the writer waits for readers of the log to end. One that takes longer, such as a backup, lets the log grow
-while it reads; the alternative is that nobody can write for that long."""
+"""How long the writer then waits for readers of the log to end. One that takes longer, such as a backup, lets the log
+grow while it reads; the alternative is that nobody can write for that long."""
 
 
 class Checkpointer:
@@ -40,7 +40,8 @@ class Checkpointer:
         self._log = f"{file}-wal"
         self._copied_at = 0
         self._size_then = 0
-        self._log_too_long = False
+        self._restart_at = _LOG_LIMIT
+        self._copying = threading.Lock()
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._copy_when_woken, name="sqlite-checkpoint", daemon=True)
@@ -48,12 +49,12 @@ class Checkpointer:
 
     def after_commit(self) -> None:
         """Called by the writer thread between transactions. Raises nothing: what was committed is safe in the log."""
-        if self._log_too_long:
-            self._log_too_long = False
-            self._restart_log()
         rows, size = self._writer.total_changes, self._log_size()
         self._size_then = min(self._size_then, size)
-        if rows - self._copied_at >= _ROWS_BETWEEN or size - self._size_then >= _GROWTH_BETWEEN:
+        if size >= self._restart_at:
+            # If a reader is in the way, the next try waits for more growth: each keeps the writer waiting.
+            self._restart_at = _LOG_LIMIT if self._restart_log() else size + _GROWTH_BETWEEN
+        elif rows - self._copied_at >= _ROWS_BETWEEN or size - self._size_then >= _GROWTH_BETWEEN:
             self._copied_at, self._size_then = rows, size
             self._wake.set()
 
@@ -66,15 +67,23 @@ class Checkpointer:
         with contextlib.suppress(sqlite3.Error):  # nothing is lost: the log is replayed when the file is next opened
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _restart_log(self) -> None:
+    def _restart_log(self) -> bool:
+        """Copy what is left of the log, so that the next transaction writes to its beginning; return whether it will.
+
+        SQLite does not wait for another checkpoint to end, hence the lock.
+        """
         writer = self._writer
-        with contextlib.suppress(sqlite3.Error):  # a full disk or an I/O error: the next transaction meets it too
+        try:
             (timeout,) = writer.execute("PRAGMA busy_timeout").fetchone()
             writer.execute(f"PRAGMA busy_timeout = {_WAIT_FOR_READERS_MS}")
             try:
-                writer.execute("PRAGMA wal_checkpoint(RESTART)")
+                with self._copying:
+                    busy, _, _ = writer.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
             finally:
                 writer.execute(f"PRAGMA busy_timeout = {timeout}")
+        except sqlite3.Error:
+            return False  # a full disk or an I/O error: the next transaction meets it too, and reports it
+        return not busy
 
     def _log_size(self) -> int:
         try:
@@ -88,8 +97,6 @@ class Checkpointer:
             self._wake.clear()
             if self._stopped:
                 return
-            try:
-                _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            except sqlite3.Error:
-                continue  # a full disk or an I/O error: the writer meets it too, and reports it
-            self._log_too_long = pages > _LOG_LIMIT_PAGES
+            # A full disk or an I/O error: the writer meets it too, and reports it.
+            with contextlib.suppress(sqlite3.Error), self._copying:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

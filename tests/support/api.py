@@ -106,12 +106,16 @@ class InProcessOutpost:
 
     def __init__(self, options: Options) -> None:
         self.port = 0
+        self.migrated = True
         self.options = options
         self.clock = SetClock(START)
         self.log = _WatchedLog()
         self.ledger = MemoryLedger(log=self.log, clock=self.clock)
         self.receivers = Receivers()
         self.store = SealedTenantStore(MemoryTenantRecords(), Sealer("test-aes-secret"))
+
+    async def is_migrated(self) -> bool:
+        return self.migrated
 
     def report(self) -> tuple[bool, Mapping[str, bool]]:
         """The health of a process."""
@@ -259,6 +263,7 @@ def _server(
         publish=publishing.submit,
         retrying=retrying,
         health=outpost,
+        is_migrated=outpost.is_migrated,
         topics=options.topics,
         clock=outpost.clock,
         max_body_bytes=options.max_body_bytes,

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from outpost import __version__
 from outpost.api.auth import Access, Authenticator
-from outpost.api.collaborators import Health, Publish, Retrying
+from outpost.api.collaborators import Health, IsMigrated, Publish, Retrying
 from outpost.api.errors import Problem, refusal, unknown_path
 from outpost.api.origin import Origin
 from outpost.api.resource import Call, Method, Resource, ResourceApp, answer, refused
@@ -46,6 +46,7 @@ def create_app(
     publish: Publish,
     retrying: Retrying,
     health: Health,
+    is_migrated: IsMigrated,
     topics: Sequence[str],
     clock: Clock,
     max_body_bytes: int = MAX_BODY_BYTES,
@@ -68,7 +69,7 @@ def create_app(
     authenticator = Authenticator(api_key=api_key, allow_open=allow_open, tokens=tokens, tenants=tenants)
     resources = [
         Resource("/", {"GET": Method(_root, Access.ANYONE)}),
-        *HealthRoutes(health=health, tenants=tenants, log=log, clock=clock).resources(),
+        *HealthRoutes(health=health, tenants=tenants, log=log, is_migrated=is_migrated, clock=clock).resources(),
         *TopicRoutes(topics).resources(),
         *DestinationTypeRoutes(providers).resources(),
         *TenantRoutes(tenants=tenants, tokens=tokens, origin=Origin(trusted_proxies)).resources(),

@@ -9,6 +9,9 @@ from outpost.pipeline.publish import PublishCommand, PublishResult
 Publish = Callable[[PublishCommand], Awaitable[PublishResult]]
 """Accepts one event. Raises InvalidInput or Unavailable."""
 
+IsMigrated = Callable[[], Awaitable[bool]]
+"""Says whether the stores have the form that this version needs; the check with which `serve` starts."""
+
 
 class Retrying(Protocol):
     """Plans manual attempts."""

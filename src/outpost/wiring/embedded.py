@@ -1,6 +1,6 @@
 """The embedded profile: everything in one process over one SQLite file."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -47,7 +47,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def open_embedded(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+async def open_embedded(settings: Settings, clock: Clock) -> AsyncGenerator[Parts]:
     """Open the file and build the pipeline on it; closed in reverse order.
 
     Raises:

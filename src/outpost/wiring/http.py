@@ -16,6 +16,7 @@ from outpost.management.destinations import Destinations
 from outpost.management.tenants import Tenants
 from outpost.ports.clock import system_clock
 from outpost.wiring.embedded import Parts
+from outpost.wiring.migrations import MigrationsCheck
 
 
 def build_app(settings: Settings, parts: Parts, health: Health, more_routes: Sequence[BaseRoute]) -> Starlette:
@@ -41,6 +42,7 @@ def build_app(settings: Settings, parts: Parts, health: Health, more_routes: Seq
         publish=parts.publishing.submit,
         retrying=parts.manual_retry,
         health=health,
+        is_migrated=MigrationsCheck(settings),
         topics=settings.topics.names,
         clock=system_clock,
         max_body_bytes=settings.api.max_body_bytes,

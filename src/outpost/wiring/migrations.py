@@ -1,14 +1,18 @@
 """The lines of migrations that a configuration names, and the check that a server starts with."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError
 from outpost.migrations.coordinator import Coordinator
+from outpost.migrations.errors import MigrationError
 from outpost.migrations.lease import Timings
 from outpost.migrations.line import Line
 from outpost.migrations.report import Family, MigrationState
+
+_KEPT_SECONDS = 5.0
 
 
 def migration_lines(
@@ -46,3 +50,23 @@ async def pending_migrations(settings: Settings) -> Sequence[MigrationState]:
     if settings.general.migrations_gate == "compatible" and all(state.online for state in pending):
         return []
     return pending
+
+
+class MigrationsCheck:
+    """The same check for probes that come every few seconds: what was found is kept for a moment."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._asked_at = float("-inf")
+        self._migrated = False
+
+    async def __call__(self) -> bool:
+        """Say whether a server of these settings may start now; a store that cannot be read says no."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at > _KEPT_SECONDS:
+            try:
+                self._migrated = not await pending_migrations(self._settings)
+            except MigrationError:
+                self._migrated = False
+            self._asked_at = now
+        return self._migrated

@@ -81,4 +81,17 @@ async def test_readiness_also_asks_the_stores(outpost: InProcessOutpost) -> None
     answer = await call(outpost.port, "GET", "/readyz")
 
     assert answer.status == 200
-    assert answer.json()["stores"] == {"log": {"status": "healthy"}, "tenants": {"status": "healthy"}}
+    assert answer.json()["stores"] == {
+        "log": {"status": "healthy"},
+        "migrations": {"status": "healthy"},
+        "tenants": {"status": "healthy"},
+    }
+
+
+async def test_stores_that_wait_for_a_migration_are_not_ready(outpost: InProcessOutpost) -> None:
+    outpost.migrated = False
+
+    answer = await call(outpost.port, "GET", "/readyz")
+
+    assert answer.status == 503
+    assert answer.json()["stores"]["migrations"] == {"status": "failed"}

@@ -1,4 +1,4 @@
-"""`/healthz`: do the workers run? `/readyz`: can the stores be read, too?"""
+"""`/healthz`: do the workers run? `/readyz`: can the stores be read too, in the form that this version needs?"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from outpost.api.auth import Access
-from outpost.api.collaborators import Health
+from outpost.api.collaborators import Health, IsMigrated
 from outpost.api.resource import Call, Method, Resource, answer
 from outpost.codec import format_time
 from outpost.domain.errors import OutpostError
@@ -21,7 +21,10 @@ _PROBE = "readyz"
 class HealthRoutes:
     """Answers load balancers and people alike; no error text is shown."""
 
-    def __init__(self, *, health: Health, tenants: Tenants, log: LogStore, clock: Clock) -> None:
+    def __init__(
+        self, *, health: Health, tenants: Tenants, log: LogStore, is_migrated: IsMigrated, clock: Clock
+    ) -> None:
+        self._is_migrated = is_migrated
         self._health = health
         self._tenants = tenants
         self._log = log
@@ -44,6 +47,7 @@ class HealthRoutes:
         stores = {
             "tenants": await _works(lambda: self._tenants.find(TenantId(_PROBE))),
             "log": await _works(lambda: self._log.event(EventId(_PROBE))),
+            "migrations": await self._is_migrated(),
         }
         return self._answer(good and all(stores.values()), workers=workers, stores=stores)
 

@@ -13,13 +13,18 @@ OUTCOMES: Sequence[Outcome] = ("migrated", "already", "vanished", "quarantined")
 
 
 class Count(msgspec.Struct):
-    """Of one migration."""
+    """Of one migration.
+
+    Attributes:
+        late: Those quarantined that no earlier pass of this upgrade had met.
+    """
 
     matched: int = 0
     migrated: int = 0
     already: int = 0
     vanished: int = 0
     quarantined: int = 0
+    late: int = 0
 
     def add(self, other: "Count") -> None:
         self.matched += other.matched
@@ -27,6 +32,7 @@ class Count(msgspec.Struct):
         self.already += other.already
         self.vanished += other.vanished
         self.quarantined += other.quarantined
+        self.late += other.late
 
 
 class Tally(msgspec.Struct):
@@ -81,7 +87,8 @@ class Tally(msgspec.Struct):
     def news(self) -> "Tally":
         """Return what a later pass adds to the books: records it looked at again are in them already."""
         counts = {
-            number: Count(matched=count.migrated, migrated=count.migrated) for number, count in self.counts.items()
+            number: Count(matched=count.migrated + count.late, migrated=count.migrated, quarantined=count.late)
+            for number, count in self.counts.items()
         }
         return Tally(counts=counts)
 
@@ -94,7 +101,9 @@ def imbalance(tally: Tally) -> str:
 def books_of(tally: Tally, numbers: Iterable[int] = ()) -> Sequence[Books]:
     wanted = set(numbers) or {each.number for each in MIGRATIONS}
     return [
-        Books(migration=each.name, **msgspec.structs.asdict(tally.counts[each.number]))
+        Books(
+            migration=each.name, **{name: getattr(tally.counts[each.number], name) for name in ("matched", *OUTCOMES)}
+        )
         for each in MIGRATIONS
         if each.number in wanted
     ]

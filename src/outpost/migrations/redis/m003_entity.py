@@ -1,7 +1,7 @@
 """003 (before the upgrade of the servers): records say what they are, so that a search index can tell them apart.
 
-    tenant:{<t>}:tenant             entity tenant
-    tenant:{<t>}:destination:<d>    entity destination
+tenant:{<t>}:tenant             entity tenant
+tenant:{<t>}:destination:<d>    entity destination
 """
 
 from outpost.migrations.redis.families import Kind

@@ -16,9 +16,11 @@ MAX_BYTES = 1024 * 1024
 
 _CONSTANTS = f"""\
 local KEPT, MAX_FIELDS, MAX_BYTES = '{KEPT}', {MAX_FIELDS}, {MAX_BYTES}
+local DRY, DO = true, {{}}
 local function DRY_OF(text) return text ~= '' end
 local function DO_OF(text)
-  return {{string.find(text, '1') ~= nil, string.find(text, '2') ~= nil, string.find(text, '3') ~= nil}}
+  local function has(part) return string.find(text, part, 1, true) ~= nil end
+  return {{has('1'), has('2'), has('3'), doubt = has('?')}}
 end
 """
 

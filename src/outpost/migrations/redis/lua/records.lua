@@ -148,3 +148,11 @@ local function answer(...)
   for index = 1, #odd do reply[#reply + 1] = odd[index] end
   return reply
 end
+
+-- Tells whether a hash is still the same, whatever the order of its fields.
+local function digest(key)
+  local flat, pairs_of = call('HGETALL', key), {}
+  for at = 1, #flat, 2 do pairs_of[#pairs_of + 1] = #flat[at] .. ':' .. flat[at] .. #flat[at + 1] .. ':' .. flat[at + 1] end
+  table.sort(pairs_of)
+  return redis.sha1hex(table.concat(pairs_of))
+end

@@ -11,6 +11,8 @@ All start with the prefix of the deployment: `dp_001:`, or nothing without a dep
     outpost:migrate:quarantine         hash     records that could not be understood
     outpost:migrate:history            stream   runs and decisions
     outpost:migrate:presence           hash     servers that are alive, and the format they need
+    outpost:migrate:steering           string   what a person asks of the holder of the lock
+    outpost:migrate:probe              never written: what permissions are asked about
     outpost:migrate:copy:<new key>     hash     a large record on its way to its new key, in the same slot
 """
 
@@ -70,6 +72,10 @@ class ToolKeys:
     @property
     def presence(self) -> str:
         return f"{self.prefix}outpost:migrate:presence"
+
+    @property
+    def probe(self) -> str:
+        return f"{self.prefix}outpost:migrate:probe"
 
     def copy(self, new_key: bytes) -> bytes:
         # The first braces of a key say which slot it is in, and these are those of `new_key`.

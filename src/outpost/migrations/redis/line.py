@@ -1,7 +1,6 @@
 """The line of Redis migrations."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
 
 from outpost.clients.redis import RedisError
 from outpost.migrations.lease import LeaseStore
@@ -14,6 +13,7 @@ from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.failures import migration_error, translated
 from outpost.migrations.redis.history import History
 from outpost.migrations.redis.plan import Planner
+from outpost.migrations.redis.preflight import Need, preflight
 from outpost.migrations.redis.quarantine import RedisQuarantine
 from outpost.migrations.redis.state import StateStore, state_of
 from outpost.migrations.redis.verify import Verifier
@@ -29,12 +29,6 @@ from outpost.migrations.report import (
 from outpost.migrations.run import Run
 
 
-class Preflight(Protocol):
-    """Looks for what would stop or endanger `apply`."""
-
-    async def checks(self) -> Sequence[Check]: ...
-
-
 class RedisLine:
     """A `Line` over one Redis, single or a cluster, and one deployment in it."""
 
@@ -46,19 +40,20 @@ class RedisLine:
         context: Context,
         *,
         target: str,
-        lease: LeaseStore | None = None,
-        preflight: Preflight | None = None,
+        lease: LeaseStore | None,
+        close: Callable[[], Awaitable[None]],
     ) -> None:
         """Make a line; nothing is opened.
 
         Args:
             target: Which Redis, for people.
+            close: Closes the connections.
         """
         self.target = target
         self.lease = lease
         self.quarantine = RedisQuarantine(context)
         self._context = context
-        self._preflight = preflight
+        self._close = close
         self._states = StateStore(context)
         self._history = History(context)
         self._verifier = Verifier(context)
@@ -106,8 +101,10 @@ class RedisLine:
 
     async def preflight(self) -> Sequence[Check]:
         with translated():
-            own = [await self._verifier.bookkeeping()]
-        return [*(await self._preflight.checks() if self._preflight is not None else []), *own]
+            pending = [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
+            planner = Planner(self._context)
+            need = Need(growth_bytes=await planner.growth(pending), scratch_key=self._context.keys.probe)
+            return [*await preflight(self._context.redis, need), await self._verifier.bookkeeping()]
 
     async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
         with translated(run):
@@ -137,4 +134,4 @@ class RedisLine:
             raise migration_error(error) from error
 
     async def close(self) -> None:
-        await self._context.redis.aclose()
+        await self._close()

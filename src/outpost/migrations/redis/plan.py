@@ -35,6 +35,15 @@ class Planner:
         room = await self._room()
         return [self._estimate(each, found, scale, whole=portion.whole, room=room) for each in pending]
 
+    async def growth(self, pending: Sequence[Migration]) -> int:
+        """Return about how many bytes `apply` adds to all servers together."""
+        if not any(each.number == 1 for each in pending):
+            return 0
+        portion = await survey.first(self._context, _LOOKED_AT, old=True)
+        found = await self._would_do(portion.keys, "1")
+        scale = portion.population / len(portion.keys) if portion.keys else 1.0
+        return round(found.counts[1].migrated * scale) * _BYTES_PER_RECORD
+
     async def _would_do(self, keys: Sequence[bytes], wanted: str) -> Tally:
         task = Task(self._context, wanted)
         worker, total = worker_for(task), Tally()

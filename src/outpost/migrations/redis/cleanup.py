@@ -86,11 +86,13 @@ class Cleanup:
             failpoint("redis.unlinked")
             kept += await self._remove(run, [*found.tenants, *found.destinations], "strip")
             failpoint("redis.stripped")
-        await self._context.remember(
-            self._context.keys.store,
-            run.fence,
-            {"cleaned_at": format_time(datetime.now(UTC).replace(microsecond=0)), "forced": str(force)},
-        )
+        store = await self._context.hash(self._context.keys.store)
+        noted = {
+            "cleaned_at": format_time(datetime.now(UTC).replace(microsecond=0)),
+            "forced": str(force),
+            "verified_before": store.get("verified", ""),
+        }
+        await self._context.remember(self._context.keys.store, run.fence, noted)
         return _items(old, kept)
 
     async def _refuse_if_needed(self, states: Sequence[MigrationState]) -> None:

@@ -330,7 +330,8 @@ class Verifier:
         store = await self._context.hash(self._context.keys.store)
         if not store.get("cleaned_at"):
             return []
-        verified = await self.last_full()
+        text = store.get("verified_before")
+        verified = msgspec.json.decode(text, type=Verified) if text else None
         result = f"; verified in full on {format_time(verified.at)}: {verified.different} differed" if verified else ""
         note = f"the old data was removed on {store['cleaned_at']} and cannot be compared any more{result}"
         return [Check(name="redis: old data", note=note)]

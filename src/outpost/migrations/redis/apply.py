@@ -51,7 +51,8 @@ class Applier:
         for migration in group:
             run.tell("step_started", store="redis", migration=migration.name)
         started = time.monotonic()
-        await self._states.began(run, group)
+        doubtful = self._doubtful(group, recorded)
+        await self._states.began(run, group, doubtful=doubtful)
         failpoint("redis.began")
         aside = Aside(self._quarantine, run, await self._quarantine.entries())
         upgrade = Upgrade(
@@ -60,7 +61,7 @@ class Applier:
             [each.name for each in group],
             wanted=self._wanted(group, recorded),
             aside=aside,
-            doubtful=self._doubtful(group, recorded),
+            doubtful=doubtful,
         )
         try:
             await upgrade.complete()
@@ -84,11 +85,12 @@ class Applier:
         No release applied a later one without it. So an old record without a new one may have been deleted since.
         """
         first = MIGRATIONS[0]
-        if first not in group or recorded[first.name].get("doubtful") == "no":
+        if first not in group:
             return False
-        began_here = bool(recorded[first.name].get("run"))
-        later = [recorded[each.name].get("status") in ("applied", "not_applicable") for each in MIGRATIONS[1:]]
-        return any(later) and not began_here
+        decided = recorded[first.name].get("doubtful")  # by the run that began it, before it left traces of its own
+        if decided:
+            return decided == "yes"
+        return any(recorded[each.name].get("status") in ("applied", "not_applicable") for each in MIGRATIONS[1:])
 
     async def _stopped(self, group: Sequence[Migration], upgrade: Upgrade, aside: Aside, error: BaseException) -> None:
         """Keep what is known of the progress, if the run may still write; the error that ended it matters more."""

@@ -128,8 +128,7 @@ class NodePass:
     async def _page(self, keys: list[bytes]) -> Done:
         failpoint("redis.page")
         found = self._sorter.sort(keys)
-        if self.mark.number == 1 and self._tools.task.old:
-            # Mostly copies that this pass has made itself; the next pass looks at all of them.
+        if not self._tools.task.looks_at_all(self.mark.number):
             found.tenants, found.destinations = [], []
         done = await self._tools.worker.page(found, batch=self.throttle.batch, again=self.mark.number > 1)
         if done.odd or found.unclear:

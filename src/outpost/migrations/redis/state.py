@@ -65,10 +65,12 @@ class StateStore:
         found = await asyncio.gather(*futures)
         return [each.name for each, status in zip(MIGRATIONS, found, strict=True) if status is not None]
 
-    async def began(self, run: Run, migrations: Sequence[Migration]) -> None:
+    async def began(self, run: Run, migrations: Sequence[Migration], *, doubtful: bool) -> None:
         """Note that a run works on migrations. What the original reads of them is left alone."""
         for migration in migrations:
             fields = {"state": "running", "started_at": format_time(_now()), "detail": "", **_who(run)}
+            if migration.number == 1:
+                fields["doubtful"] = "yes" if doubtful else "no"
             await self._write(run, migration, fields)
 
     async def stopped(self, run: Run, migrations: Sequence[Migration], state: State, detail: str, tally: Tally) -> None:

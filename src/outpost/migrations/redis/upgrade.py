@@ -112,7 +112,7 @@ class Upgrade:
         await self._context.redis.nodes()  # asks anew who has what
         moved = self._context.redis.topology.digest != plan.topology
         disturbed = plan.disturbed or moved or any(each.restarted for each in self._passes)
-        return not present.changed and not disturbed
+        return not present.changed and not disturbed and self._task.looks_at_all(plan.number)
 
     def _node_pass(self, plan: PassPlan, node: Node, mark: NodeMark | None) -> NodePass:
         if mark is None:

@@ -318,7 +318,9 @@ class Verifier:
             run=store.get("changed_by", ""),
             digest=f"{comparison.digest:032x}",
         )
-        fence = int(store.get("fence", "0"))
+        # It changes no record, so it needs no lease; it writes as the newest run.
+        newest = int(await self._context.redis.command("GET", self._context.keys.fence) or 0)
+        fence = max(newest, int(store.get("fence", "0")))
         try:
             await self._context.remember(
                 self._context.keys.store, fence, {"verified": msgspec.json.encode(verified).decode()}

@@ -36,6 +36,13 @@ class Task:
     def old(self) -> bool:
         return "1" in self.wanted
 
+    def looks_at_all(self, number: int) -> bool:
+        """Say whether a pass looks at records of the new form too.
+
+        A first pass that copies would meet mostly its own copies; the next one looks at all of them.
+        """
+        return number > 1 or not self.old
+
     @property
     def told(self) -> str:
         """What scripts are told of the wanted migrations."""

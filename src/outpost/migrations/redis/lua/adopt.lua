@@ -28,8 +28,12 @@ end
 
 local function done(word, first, second) return answer(kept, gone, word, first or '', second or '') end
 
+local after = 8 + tonumber(ARGV[7])
+local has_summary = kind == 'tenant' and after < #ARGV
+
 if call('EXISTS', new) == 1 then
   count(1, ALREADY)
+  if has_summary then count(1, ALREADY) end
   local text = value('created_at')
   local found = pcall('HMGET', new, 'created_at', KEPT .. 'created_at')
   if text and kind ~= 'summary'
@@ -55,8 +59,7 @@ if DO.doubt then
 end
 
 local summary = ''
-local after = 8 + tonumber(ARGV[7])
-if kind == 'tenant' and after < #ARGV then
+if has_summary then
   count(1, MIGRATED)
   if not DRY and call('EXISTS', KEYS[2]) == 0 then
     write(KEYS[2], after)

@@ -51,7 +51,10 @@ local function old_tenant(id)
   local old, old_summary, new, new_summary = KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3]
   local found = old_record(old, id)
   if not found then return end
-  if call('EXISTS', new) == 1 then return compare(new, found) end
+  if call('EXISTS', new) == 1 then
+    if call('EXISTS', old_summary) == 1 then count(1, ALREADY) end
+    return compare(new, found)
+  end
   if DO.doubt then return leave(old, 1, 'counterpart') end
   if large(old) then return leave(old, 1, 'large') end
   local listed = pcall('HLEN', old_summary)

@@ -11,14 +11,14 @@ from outpost.migrations.errors import DataIsNewer, LeaseLost, MigrationError, Re
 from outpost.migrations.line import VerifyRequest
 from outpost.migrations.run import Event, Limits
 from tests.migrations.redis.test_records import LATER_TEXT, TEXT, a_legacy_tenant
-from tests.support.redis_store import RedisStore, a_hash
+from tests.support.redis_store import RedisStore, Value, a_hash
 from tests.support.servers.redis import RedisServer
 
 TENANTS = 2_000  # enough for several pages
 
 
-def a_legacy_store(tenants: int = TENANTS) -> dict[bytes, object]:
-    data: dict[bytes, object] = {}
+def a_legacy_store(tenants: int = TENANTS) -> dict[bytes, Value]:
+    data: dict[bytes, Value] = {}
     for number in range(tenants):
         data |= a_legacy_tenant(f"t{number}", "des_1")
     return data

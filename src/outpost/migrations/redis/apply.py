@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from outpost.migrations.errors import DecisionNeeded
 from outpost.migrations.failpoints import failpoint
+from outpost.migrations.redis import survey
 from outpost.migrations.redis.aside import Aside
 from outpost.migrations.redis.books import Tally
 from outpost.migrations.redis.catalogue import MIGRATIONS
@@ -62,6 +63,7 @@ class Applier:
             wanted=self._wanted(group, recorded),
             aside=aside,
             doubtful=doubtful,
+            careful=await survey.has_new(self._context),
         )
         try:
             await upgrade.complete()

@@ -26,11 +26,12 @@ class Call:
         return sum(self.counts)
 
 
-def calls(found: Sorted, names: Names, size: int) -> Iterator[Call]:
+def calls(found: Sorted, names: Names, size: int, *, careful: bool) -> Iterator[Call]:
     """Return the calls for a page.
 
     Args:
         size: Records in one call.
+        careful: Old destinations come with the keys that tell whether they were deleted since.
     """
     for tenants in _parts(found.old_tenants, size):
         yield Call(
@@ -43,7 +44,7 @@ def calls(found: Sorted, names: Names, size: int) -> Iterator[Call]:
             [tenant for _, tenant in tenants],
         )
     for destinations in _parts(found.old_destinations, size):
-        yield Call(
+        keys = (
             [
                 name
                 for key, tenant, destination in destinations
@@ -54,10 +55,15 @@ def calls(found: Sorted, names: Names, size: int) -> Iterator[Call]:
                     names.summary(tenant),
                     names.old_summary(tenant),
                 )
-            ],
-            (0, len(destinations), 0, 0, 0),
-            [destination for _, _, destination in destinations],
+            ]
+            if careful
+            else [
+                name
+                for key, tenant, destination in destinations
+                for name in (key, names.destination(tenant, destination))
+            ]
         )
+        yield Call(keys, (0, len(destinations), 0, 0, 0), [destination for _, _, destination in destinations])
     for summaries in _parts(found.old_summaries, size):
         yield Call(
             [

@@ -129,7 +129,7 @@ class NodePass:
         failpoint("redis.page")
         found = self._sorter.sort(keys)
         if not self._tools.task.looks_at_all(self.mark.number):
-            found.tenants, found.destinations = [], []
+            found.tenants, found.destinations, found.old_summaries = [], [], []
         done = await self._tools.worker.page(found, batch=self.throttle.batch, again=self.mark.number > 1)
         if done.odd or found.unclear:
             await self._odd.settle(done, found.unclear)

@@ -73,8 +73,13 @@ class OddOnes:
             done.tally.note(1, "migrated")
             return
         source = Named(Kind.OLD_SUMMARY, context.names.old_summary(named.tenant), named.tenant) if summary else named
+        new = context.names.new_of(source)
+        there = bool(await context.redis.command("EXISTS", new))
+        if there and not summary:
+            done.tally.note(1, "already")
+            return
         try:
-            copied = await copy_large(context, run, source.key, context.names.new_of(source))
+            copied = there or await copy_large(context, run, source.key, new)
         except TooLarge:
             self._leave(done, key, 1, "large", await self._read(key))
             return

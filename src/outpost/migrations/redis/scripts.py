@@ -20,7 +20,7 @@ local DRY, DO = true, {{}}
 local function DRY_OF(text) return text ~= '' end
 local function DO_OF(text)
   local function has(part) return string.find(text, part, 1, true) ~= nil end
-  return {{has('1'), has('2'), has('3'), doubt = has('?')}}
+  return {{has('1'), has('2'), has('3'), doubt = has('?'), careful = has('c')}}
 end
 """
 

@@ -25,7 +25,9 @@ class SingleWorker:
 
     async def _run(self, found: Sorted, batch: int) -> Done:
         names = self._task.context.names
-        sent = [(call.records, self._task.upgrade(call)) for call in calls(found, names, batch)]
+        sent = [
+            (call.records, self._task.upgrade(call)) for call in calls(found, names, batch, careful=self._task.careful)
+        ]
         done = Done()
         for (records, _), reply in zip(sent, await asyncio.gather(*(future for _, future in sent)), strict=True):
             failpoint("redis.batch")

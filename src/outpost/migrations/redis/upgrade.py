@@ -24,19 +24,19 @@ class Upgrade:
     """One or more migrations, fused, on every record. What it has done lies in `books`."""
 
     def __init__(
-        self, context: Context, run: Run, names: list[str], *, wanted: str, aside: Aside, doubtful: bool
+        self, context: Context, run: Run, names: list[str], *, wanted: str, aside: Aside, doubtful: bool, careful: bool
     ) -> None:
         """Prepare.
 
         Args:
             names: Of the migrations.
             wanted: Their numbers, and those of later ones that new records need too.
-            doubtful: See `Task`.
+            doubtful, careful: See `Task`.
         """
         self._context = context
         self._run = run
         self._names = names
-        self._task = Task(context, wanted, run, doubtful=doubtful)
+        self._task = Task(context, wanted, run, doubtful=doubtful, careful=careful)
         self._worker = worker_for(self._task)
         self._aside = aside
         self._checkpoint = Checkpoint(context, run)

@@ -24,6 +24,8 @@ class Task:
     Attributes:
         wanted: Numbers of the migrations, `123`.
         run: None if nothing may be written: then it is only counted.
+        careful: There are records of the new form, so a destination without a new record may have been deleted since,
+            which its tenant's new summary tells.
         doubtful: An old record without a new one may have been deleted after an earlier migration, so it is left aside.
     """
 
@@ -31,13 +33,14 @@ class Task:
     wanted: str
     run: Run | None = None
     doubtful: bool = False
+    careful: bool = True
 
     @property
     def old(self) -> bool:
         return "1" in self.wanted
 
     def looks_at_all(self, number: int) -> bool:
-        """Say whether a pass looks at records of the new form too.
+        """Say whether a pass looks at records of the new form, and at summaries apart from their tenants.
 
         A first pass that copies would meet mostly its own copies; the next one looks at all of them.
         """
@@ -46,7 +49,7 @@ class Task:
     @property
     def told(self) -> str:
         """What scripts are told of the wanted migrations."""
-        return f"{self.wanted}?" if self.doubtful else self.wanted
+        return f"{self.wanted}{'?' if self.doubtful else ''}{'c' if self.careful else ''}"
 
     @property
     def dry(self) -> str:

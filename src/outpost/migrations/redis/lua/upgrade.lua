@@ -1,7 +1,7 @@
 -- Migrations 1, 2 and 3 on records that lie on one server.
 --   KEYS  [fence,] then by kind and record:
 --           tenants of the old form        old, old summary, new, new summary
---           destinations of the old form   old, new, new tenant, new summary, old summary
+--           destinations of the old form   old, new; if the wanted end in `c`, also new tenant, new and old summary
 --           summaries of the old form      old, old tenant, new, new tenant
 --           tenants, destinations          new
 --   ARGV  fence or '', dry or '', wanted migrations such as '123', how many of each kind,
@@ -13,6 +13,7 @@ local DRY, DO = DRY_OF(ARGV[2]), DO_OF(ARGV[3])
 
 local at, id_at = 1, 9
 local kept, gone = 0, 0
+local LOOK = DRY or DO.careful or DO.doubt -- whether to look for a new record first; COPY does not replace one
 
 if ARGV[1] ~= '' then
   local seen = call('GET', KEYS[1])
@@ -73,22 +74,21 @@ local function old_tenant(id)
 end
 
 local function old_destination(id)
-  local old, new, new_tenant, new_summary, old_summary =
-    KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3], KEYS[at + 4]
+  local old, new = KEYS[at], KEYS[at + 1]
   local found = old_record(old, id)
   if not found then return end
-  if call('EXISTS', new, new_tenant) > 0 then
-    if call('EXISTS', new) == 1 then return compare(new, found) end
+  if LOOK and call('EXISTS', new) == 1 then return compare(new, found) end
+  if DO.careful and call('EXISTS', KEYS[at + 2]) == 1 then
     -- The tenant was migrated, and with it the list of its destinations. This one was on it and is no longer: it was
     -- deleted since, and must not come back.
-    if pcall('HEXISTS', new_summary, id) == 0 and pcall('HEXISTS', old_summary, id) == 1 then
+    if pcall('HEXISTS', KEYS[at + 3], id) == 0 and pcall('HEXISTS', KEYS[at + 4], id) == 1 then
       gone = gone + 1
       return count(1, ALREADY)
     end
   end
   if DO.doubt then return leave(old, 1, 'counterpart') end
   if large(old) then return leave(old, 1, 'large') end
-  if not DRY then call('COPY', old, new) end
+  if not DRY and call('COPY', old, new) == 0 then return compare(new, found) end
   count(1, MIGRATED)
   normalise(new, 'destination', found[2], found[3], found[4])
 end
@@ -110,7 +110,8 @@ local function old_summary(id)
 end
 
 for _ = 1, ARGV[4] do old_tenant(ARGV[id_at]); at, id_at = at + 4, id_at + 1 end
-for _ = 1, ARGV[5] do old_destination(ARGV[id_at]); at, id_at = at + 5, id_at + 1 end
+local step = DO.careful and 5 or 2
+for _ = 1, ARGV[5] do old_destination(ARGV[id_at]); at, id_at = at + step, id_at + 1 end
 for _ = 1, ARGV[6] do old_summary(ARGV[id_at]); at, id_at = at + 4, id_at + 1 end
 for _ = 1, ARGV[7] do record(KEYS[at], 'tenant'); at = at + 1 end
 for _ = 1, ARGV[8] do record(KEYS[at], 'destination'); at = at + 1 end

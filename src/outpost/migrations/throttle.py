@@ -3,11 +3,13 @@
 Pure decisions; `observe` is told what each call took, `pause` what the store says of itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from outpost.migrations.run import Limits
 
-SMALLEST_BATCH = 4
+SMALLEST_BATCH = 8
 LARGEST_BATCH = 512
 _FIRST_BATCH = 100
 _SHARE_OF_BUDGET = 0.4  # of the latency budget, which a call may take itself; the rest is for what waits beside it
@@ -32,7 +34,8 @@ class Health:
 class Throttle:
     """The size of batches and how many pages of work are under way, for one server.
 
-    A call over budget halves the batch. Calls well below it let the batch grow by an eighth.
+    A page whose typical call was over budget halves the batch; one well below it lets the batch grow by an eighth.
+    Single slow calls are noise: the server was busy with something else.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -46,22 +49,27 @@ class Throttle:
     def batch(self) -> int:
         return int(self._size)
 
-    def observe(self, milliseconds: float, records: int, budget_ms: float) -> None:
-        """Take note of what a call with so many records took in the server.
+    def observe(self, calls: Sequence[float], *, batch: int, full: bool, budget_ms: float) -> None:
+        """Take note of a page of work.
 
         Args:
+            calls: Milliseconds that each call of it took in the server.
+            batch: The batch it was sent with.
+            full: Some of its calls had so many records.
             budget_ms: The latency budget in force, which a person may change while the run works.
         """
-        self.server_ms = milliseconds if not self.server_ms else self.server_ms * 0.9 + milliseconds * 0.1
-        if self._limits.batch is not None:
+        if not calls:
             return
-        wanted = budget_ms * _SHARE_OF_BUDGET
-        if milliseconds > budget_ms:
+        typical = median(calls)
+        self.server_ms = typical if not self.server_ms else self.server_ms * 0.8 + typical * 0.2
+        if self._limits.batch is not None or batch > self.batch:  # sent before the batch shrank
+            return
+        if typical > budget_ms:
             self._size = max(self._size / 2, SMALLEST_BATCH)
             self.pages = max(self.pages // 2, 1)
-        elif milliseconds > wanted:
-            self._size = max(min(self._size, records) * 0.9, SMALLEST_BATCH)
-        elif records >= self.batch:
+        elif typical > budget_ms * _SHARE_OF_BUDGET:
+            self._size = max(self._size * 0.9, SMALLEST_BATCH)
+        elif full:
             self._size = min(self._size * 1.125, LARGEST_BATCH)
             self.pages = min(self.pages + 1, _MOST_PAGES)
 

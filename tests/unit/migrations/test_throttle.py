@@ -8,42 +8,56 @@ from outpost.migrations.throttle import LARGEST_BATCH, SMALLEST_BATCH, Health, T
 BUDGET = 5.0
 
 
-def test_a_call_over_budget_halves_the_batch() -> None:
+def _page(throttle: Throttle, milliseconds: float, *, calls: int = 5, full: bool = True) -> None:
+    throttle.observe([milliseconds] * calls, batch=throttle.batch, full=full, budget_ms=BUDGET)
+
+
+def test_a_page_over_budget_halves_the_batch_once() -> None:
     throttle = Throttle(Limits())
     before = throttle.batch
 
-    throttle.observe(BUDGET * 2, before, BUDGET)
+    for _ in range(8):  # all under way when the first was found to be slow
+        throttle.observe([BUDGET * 2], batch=before, full=True, budget_ms=BUDGET)
 
     assert throttle.batch == before // 2
 
 
-def test_quick_calls_let_the_batch_grow_slowly_and_not_without_end() -> None:
+def test_a_single_slow_call_is_noise() -> None:
     throttle = Throttle(Limits())
     before = throttle.batch
 
-    throttle.observe(0.1, throttle.batch, BUDGET)
+    throttle.observe([0.1, 0.1, BUDGET * 20], batch=before, full=False, budget_ms=BUDGET)
+
+    assert throttle.batch == before
+
+
+def test_quick_pages_let_the_batch_grow_slowly_and_not_without_end() -> None:
+    throttle = Throttle(Limits())
+    before = throttle.batch
+
+    _page(throttle, 0.1)
     grown = throttle.batch
     for _ in range(200):
-        throttle.observe(0.1, throttle.batch, BUDGET)
+        _page(throttle, 0.1)
 
     assert before < grown < before * 1.2
     assert throttle.batch == LARGEST_BATCH
 
 
-def test_a_quick_call_that_was_not_full_says_nothing_about_larger_ones() -> None:
+def test_quick_calls_that_were_not_full_say_nothing_about_larger_ones() -> None:
     throttle = Throttle(Limits())
     before = throttle.batch
 
-    throttle.observe(0.1, 3, BUDGET)
+    _page(throttle, 0.1, full=False)
 
     assert throttle.batch == before
 
 
-def test_slow_calls_leave_the_smallest_batch_and_one_page_under_way() -> None:
+def test_slow_pages_leave_the_smallest_batch_and_one_page_under_way() -> None:
     throttle = Throttle(Limits())
 
     for _ in range(50):
-        throttle.observe(BUDGET * 10, throttle.batch, BUDGET)
+        _page(throttle, BUDGET * 10)
 
     assert throttle.batch == SMALLEST_BATCH
     assert throttle.pages == 1
@@ -52,7 +66,7 @@ def test_slow_calls_leave_the_smallest_batch_and_one_page_under_way() -> None:
 def test_a_batch_that_was_asked_for_stays() -> None:
     throttle = Throttle(Limits(batch=17))
 
-    throttle.observe(BUDGET * 10, 17, BUDGET)
+    _page(throttle, BUDGET * 10)
 
     assert throttle.batch == 17
 

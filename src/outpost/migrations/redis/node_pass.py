@@ -41,6 +41,16 @@ class Tools:
     progress: Callable[["NodePass"], None]
 
 
+@dataclass(frozen=True)
+class _UnderWay:
+    """A page that is worked on: where the scan goes on after it, its keys, and the batch it is sent with."""
+
+    cursor: int
+    keys: int
+    batch: int
+    working: asyncio.Task[Done]
+
+
 class NodePass:
     """The pass over one server.
 
@@ -110,39 +120,46 @@ class NodePass:
     async def _pages(self) -> None:
         task = self._tools.task
         match = task.context.names.prefix + (b"tenant:" if task.old else b"tenant:{") + b"*"
-        under_way: deque[tuple[int, int, asyncio.Task[Done]]] = deque()
+        under_way: deque[_UnderWay] = deque()
         try:
             async with asyncio.TaskGroup() as group:
                 async for page in Scan(self.node, cursor=self.mark.cursor, match=match, count=PAGE):
                     await self._ready()
-                    under_way.append((page.cursor, len(page.keys), group.create_task(self._page(page.keys))))
-                    while len(under_way) >= self.throttle.pages or (under_way and under_way[0][2].done()):
-                        await self._book(*under_way.popleft())
+                    batch = self.throttle.batch
+                    working = group.create_task(self._page(page.keys, batch))
+                    under_way.append(_UnderWay(page.cursor, len(page.keys), batch, working))
+                    while len(under_way) >= self.throttle.pages or (under_way and under_way[0].working.done()):
+                        await self._book(under_way.popleft())
                 while under_way:
-                    await self._book(*under_way.popleft())
+                    await self._book(under_way.popleft())
         except BaseExceptionGroup as errors:
             raise first_of(errors) from None
         self.mark.finished = True
         await self.write_mark()
 
-    async def _page(self, keys: list[bytes]) -> Done:
+    async def _page(self, keys: list[bytes], batch: int) -> Done:
         failpoint("redis.page")
         found = self._sorter.sort(keys)
         if not self._tools.task.looks_at_all(self.mark.number):
             found.tenants, found.destinations, found.old_summaries = [], [], []
-        done = await self._tools.worker.page(found, batch=self.throttle.batch, again=self.mark.number > 1)
+        done = await self._tools.worker.page(found, batch=batch, again=self.mark.number > 1)
         if done.odd or found.unclear:
             await self._odd.settle(done, found.unclear)
         return done
 
-    async def _book(self, cursor: int, keys: int, working: asyncio.Task[Done]) -> None:
-        done = await working
+    async def _book(self, page: "_UnderWay") -> None:
+        done = await page.working
+        cursor, batch = page.cursor, page.batch
         self.mark.cursor = cursor
-        self.mark.keys += keys
+        self.mark.keys += page.keys
         self.mark.present.add(done.tally)
         self.mark.books.add(done.tally if self.mark.number == 1 else done.tally.news())
-        for microseconds, records in done.took:
-            self.throttle.observe(microseconds / 1000, records, self._run.max_latency_ms)
+        self.throttle.observe(
+            [microseconds / 1000 for microseconds, _ in done.took],
+            batch=batch,
+            full=any(records >= batch for _, records in done.took),
+            budget_ms=self._run.max_latency_ms,
+        )
         if time.monotonic() - self.checkpoint_at > _CHECKPOINT_EVERY and cursor:
             await self.write_mark()
         self._tools.progress(self)

@@ -30,6 +30,7 @@ from outpost.migrations.report import Check, MigrationState
 
 _BATCH = 100
 _TOLD = 20
+_DIGEST = 40  # hexadecimal digits
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,23 +112,44 @@ class _Comparison:
                 pass
 
     async def _old(self, old: Sequence[Named]) -> None:
-        names = self._context.names
-        pairs = [(named, names.new_of(named)) for named in old]
-        kinds = ["S" if named.kind is Kind.OLD_SUMMARY else "o" for named in old]
-        told, listed = await asyncio.gather(
-            self._inspect([*(named.key for named in old), *(new for _, new in pairs)], [*kinds, *kinds]),
-            self._listed(old),
-        )
-        before, after = told[: len(old)], told[len(old) :]
         self.copies.compared += len(old)
-        for (named, new), first, second, there in zip(pairs, before, after, listed, strict=True):
-            self.digest ^= _number(named.key, first[0]) ^ _number(new, second[0])
-            self.counterparts += second[0] != b"none"
-            same = first[0] == second[0] != b"none" and first[0] not in (b"large",)
-            if same and (first[1] < 0) == (second[1] < 0) and abs(first[1] - second[1]) <= TTL_TOLERANCE_MS and there:
+        agree = await (self._agree_across(old) if self._context.across else self._agree(old))
+        for named, same in zip(old, agree, strict=True):
+            if same:
+                self.counterparts += 1
                 self.verdicts["equal"] += 1
             else:
-                await self._judge(named, new)
+                await self._judge(named, self._context.names.new_of(named))
+
+    async def _agree(self, old: Sequence[Named]) -> Sequence[bool]:
+        """Say which old records agree with their new ones, compared by a script that sees both."""
+        names = self._context.names
+        futures: list[asyncio.Future[Any]] = []
+        for start in range(0, len(old), _BATCH):
+            keys: list[Argument] = []
+            arguments: list[Argument] = [TTL_TOLERANCE_MS]
+            for named in old[start : start + _BATCH]:
+                keys += [named.key, names.new_of(named), names.summary(named.tenant)]
+                arguments += ["s" if named.kind is Kind.OLD_SUMMARY else "o", named.destination]
+            futures.append(self._context.redis.run(script("pairs"), keys, arguments))
+        return [digit == ord("1") for reply in await asyncio.gather(*futures) for digit in reply]
+
+    async def _agree_across(self, old: Sequence[Named]) -> Sequence[bool]:
+        """The same by digests, reckoned where each of the two lies."""
+        names = self._context.names
+        kinds = ["s" if named.kind is Kind.OLD_SUMMARY else "o" for named in old]
+        told, listed = await asyncio.gather(
+            self._inspect([*(named.key for named in old), *(names.new_of(named) for named in old)], [*kinds, *kinds]),
+            self._listed(old),
+        )
+        return [
+            len(first[0]) == _DIGEST
+            and first[0] == second[0]
+            and (first[1] < 0) == (second[1] < 0)
+            and abs(first[1] - second[1]) <= TTL_TOLERANCE_MS
+            and there
+            for first, second, there in zip(told[: len(old)], told[len(old) :], listed, strict=True)
+        ]
 
     async def _judge(self, named: Named, new: bytes) -> None:
         names, redis = self._context.names, self._context.redis
@@ -138,6 +160,7 @@ class _Comparison:
             _holds(redis.send("HEXISTS", names.old_summary(named.tenant), named.destination)),
             _holds(redis.send("HEXISTS", names.summary(named.tenant), named.destination)),
         )
+        self.counterparts += new_record.exists
         around = Around(tenant_exists=bool(tenant), listed_before=before, listed_now=now, ours=self._ours)
         verdict, how = judge(named, old_record, new_record, around)
         if old_record.large and new_record.large and old_record.length == new_record.length:
@@ -151,16 +174,16 @@ class _Comparison:
             self.copies.differs(new, how)
 
     async def _new(self, found: Sorted) -> None:
-        keys = [*found.tenants, *found.destinations]
-        told = await self._inspect(keys, ["t"] * len(found.tenants) + ["d"] * len(found.destinations))
-        for key, (digest, _, fault) in zip(keys, told, strict=True):
-            if digest in (b"none", b"large"):
-                continue
+        keys = [*found.tenants, *found.destinations, *found.summaries]
+        kinds = ["t"] * len(found.tenants) + ["d"] * len(found.destinations) + ["s"] * len(found.summaries)
+        for key, kind, (digest, _, fault) in zip(keys, kinds, await self._inspect(keys, kinds), strict=True):
             self.digest ^= _number(key, digest)
+            if kind == "s" or len(digest) != _DIGEST:
+                continue
             self.times.compared += 2 in self._done
             self.entities.compared += 3 in self._done
             if fault:
-                await self._fault(key, fault.decode(), Kind.TENANT if key in found.tenants else Kind.DESTINATION)
+                await self._fault(key, fault.decode(), Kind.TENANT if kind == "t" else Kind.DESTINATION)
 
     async def _fault(self, key: bytes, fault: str, kind: Kind) -> None:
         record = await self._read(key)
@@ -298,7 +321,7 @@ class Verifier:
         }
         notes = [f"{counts[word]:,} {text}" for word, text in words.items() if counts[word]]
         if full:
-            notes.append(f"digest of all records {comparison.digest:032x}")
+            notes.append(f"digest of all new records {comparison.digest:032x}")
         if self._falsely_applied(comparison):
             comparison.copies.different += counts["unknown"]
             comparison.copies.differences.append("no old record has a new one: 001 is recorded as applied, but is not")
@@ -369,7 +392,7 @@ def old_of(found: Sorted) -> Sequence[Named]:
 
 def _number(key: bytes, digest: bytes) -> int:
     """Return 128 bits that stand for a record; what they add up to does not depend on the order."""
-    return int(digest[:32], 16) ^ _hash(key) if len(digest) == 40 else _hash(key + digest)
+    return int(digest[:32], 16) ^ _hash(key) if len(digest) == _DIGEST else _hash(key + digest)
 
 
 def _hash(text: bytes) -> int:

@@ -27,7 +27,7 @@ for index = 1, #KEYS do
     local flat, parts, n, value = call('HGETALL', key), {}, 0, {}
     for at = 1, #flat, 2 do
       local name, text = flat[at], flat[at + 1]
-      local own = kind ~= 's' and kind ~= 'S'
+      local own = kind ~= 's'
       if own and (name == 'entity' or sub(name, 1, #KEPT) == KEPT) then
         value[name] = text
       else

@@ -6,6 +6,7 @@ The copy lies in the slot of the new key, so the last step is atomic there, and 
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 from outpost.clients.redis import RedisReplyError
 from outpost.migrations.failpoints import failpoint
@@ -31,18 +32,12 @@ async def copy_large(context: Context, run: Run, old: bytes, new: bytes) -> bool
     if length <= MAX_FIELDS:
         await _check_fields(context, old)
     await redis.command("UNLINK", copy)
-    cursor = b"0"
-    while True:
-        cursor, flat = await redis.command("HSCAN", old, cursor, "COUNT", _PIECE)
-        if flat:
-            run.check()
-            await redis.command("HSET", copy, *flat)
-            failpoint("redis.piece")
-        await run.ready()
-        if cursor == b"0":
-            break
-    ttl, same = await asyncio.gather(redis.send("PTTL", old), redis.send("HLEN", old))
-    if same != length or await redis.command("HLEN", copy) != length:
+    async for flat in _pieces(context, run, old):
+        run.check()
+        await redis.command("HSET", copy, *flat)
+        failpoint("redis.piece")
+    ttl = await redis.command("PTTL", old)
+    if not await _same(context, run, old, copy, length):
         await redis.command("UNLINK", copy)
         return False
     if ttl >= 0:
@@ -53,6 +48,27 @@ async def copy_large(context: Context, run: Run, old: bytes, new: bytes) -> bool
     if not renamed:
         await redis.command("UNLINK", copy)
     return bool(renamed)
+
+
+async def _same(context: Context, run: Run, old: bytes, copy: bytes, length: int) -> bool:
+    """Say whether the copy is whole and the old record is still what was copied."""
+    async for flat in _pieces(context, run, old):
+        if await context.redis.command("HMGET", copy, *flat[::2]) != flat[1::2]:
+            return False
+    before, after = await asyncio.gather(context.redis.send("HLEN", old), context.redis.send("HLEN", copy))
+    return before == after == length
+
+
+async def _pieces(context: Context, run: Run, key: bytes) -> AsyncGenerator[list[bytes]]:
+    """Return the fields and values of a hash, some at a time."""
+    cursor = b"0"
+    while True:
+        cursor, flat = await context.redis.command("HSCAN", key, cursor, "COUNT", _PIECE)
+        if flat:
+            yield flat
+        if cursor == b"0":
+            return
+        await run.ready()
 
 
 async def _check_fields(context: Context, key: bytes) -> None:

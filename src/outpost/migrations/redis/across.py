@@ -17,7 +17,7 @@ from typing import Any
 from outpost.clients.redis import Argument, slot_of
 from outpost.migrations.failpoints import failpoint
 from outpost.migrations.redis.calls import Call
-from outpost.migrations.redis.families import Kind, Named, Sorted
+from outpost.migrations.redis.families import Kind, Named, Sorted, old_of
 from outpost.migrations.redis.reading import Stored, read, stored
 from outpost.migrations.redis.scripts import script
 from outpost.migrations.redis.work import Done, Task, odd_of
@@ -51,7 +51,7 @@ class AcrossWorker:
 
     async def page(self, found: Sorted, *, batch: int, again: bool) -> Done:
         done = Done()
-        old = _old(found)
+        old = old_of(found)
         if again:
             old = await self._missing(old)
         copying = asyncio.gather(*(self._copy(part, done) for part in _parts(old, batch)))
@@ -63,7 +63,7 @@ class AcrossWorker:
 
     async def one(self, found: Sorted, *, summary_done: bool = False) -> Done:
         done = Done()
-        old = _old(found)
+        old = old_of(found)
         if not old:
             return await self.page(found, batch=1, again=False)
         await self._copy(old, done, summary_done=summary_done)
@@ -200,14 +200,6 @@ def _other(named: Named, names: Any) -> bytes:
             return names.old_tenant(named.tenant)
         case _:
             return named.key
-
-
-def _old(found: Sorted) -> Sequence[Named]:
-    return [
-        *(Named(Kind.OLD_TENANT, key, tenant) for key, tenant in found.old_tenants),
-        *(Named(Kind.OLD_DESTINATION, key, tenant, each) for key, tenant, each in found.old_destinations),
-        *(Named(Kind.OLD_SUMMARY, key, tenant) for key, tenant in found.old_summaries),
-    ]
 
 
 def _by_slot(found: Sorted) -> Iterable[Call]:

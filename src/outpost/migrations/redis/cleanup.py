@@ -10,13 +10,13 @@ from outpost.migrations.errors import Refused
 from outpost.migrations.failpoints import failpoint
 from outpost.migrations.redis import survey
 from outpost.migrations.redis.context import Context
-from outpost.migrations.redis.families import Sorted, Sorter
+from outpost.migrations.redis.families import Sorted, Sorter, old_of
 from outpost.migrations.redis.health import health
 from outpost.migrations.redis.odd import sorted_one
 from outpost.migrations.redis.quarantine import RedisQuarantine
 from outpost.migrations.redis.scripts import script
 from outpost.migrations.redis.state import Recorded
-from outpost.migrations.redis.verify import Verifier, old_of
+from outpost.migrations.redis.verify import Verifier
 from outpost.migrations.redis.work import Task
 from outpost.migrations.redis.workers import worker_for
 from outpost.migrations.report import CleanupItem, MigrationState

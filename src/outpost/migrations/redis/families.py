@@ -143,6 +143,15 @@ class Sorter:
             found.old_destinations.append((key, tenant, destination))
 
 
+def old_of(found: Sorted) -> Sequence[Named]:
+    """Return the records of the old form in a page."""
+    return [
+        *(Named(Kind.OLD_TENANT, key, tenant) for key, tenant in found.old_tenants),
+        *(Named(Kind.OLD_DESTINATION, key, tenant, each) for key, tenant, each in found.old_destinations),
+        *(Named(Kind.OLD_SUMMARY, key, tenant) for key, tenant in found.old_summaries),
+    ]
+
+
 def meanings(key: bytes, names: Names, *, old: bool) -> Sequence[Named]:
     """Return everything a key's name can mean."""
     body = key[len(names.prefix) + len(b"tenant:") :]

@@ -124,6 +124,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Say whether the operator has set the setting of this environment name, be it to its default."""
         return any(self.sources.get(row.name, BUILT_IN) != BUILT_IN for row in SETTINGS if row.key.env == env)
 
+    def configures(self, section: str) -> bool:
+        """Say whether anything of this section was set."""
+        return bool(self._names_given(section))
+
     def value(self, setting: Setting) -> object:
         return getattr(getattr(self, setting.section), setting.field)
 

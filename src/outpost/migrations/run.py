@@ -90,10 +90,10 @@ class Run:
     def report(self, progress: Progress) -> None:
         """Tell how far the run is; shown here, and to others with the next heartbeat."""
         self._leases.progress = progress
-        self.tell("progress", store=progress.store, migration=progress.migration, **msgspec.structs.asdict(progress))
+        fields = msgspec.structs.asdict(progress)
+        self.tell("progress", store=fields.pop("store"), migration=fields.pop("migration"), **fields)
 
     def tell(self, event: str, *, store: str = "", migration: str = "", **fields: Any) -> None:
-        fields = {name: value for name, value in fields.items() if name not in ("store", "migration")}
         self._observe(
             Event(
                 event=event,

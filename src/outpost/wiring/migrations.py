@@ -31,6 +31,10 @@ def migration_lines(
         from outpost.migrations.sql.sqlite.dialect import sqlite_line
 
         lines.append(sqlite_line(Path(settings.sqlite.path), timings))
+    if settings.profile == "distributed" and settings.configures("redis"):
+        from outpost.wiring.redis_line import redis_line
+
+        lines.append(redis_line(settings, timings or Timings()))
     lines = [line for line in lines if family in (None, line.family)]
     if not lines:
         raise ConfigurationError(f"no {family or ''} store is configured to migrate".replace("  ", " "))

@@ -20,7 +20,15 @@ _NEEDED = (
     ("PTTL", "{key}"),
     ("PEXPIRE", "{key}", "1000"),
     ("TYPE", "{key}"),
+    ("EXISTS", "{key}"),
+    ("COPY", "{key}", "{key}:copy"),
+    ("RENAMENX", "{key}", "{key}:copy"),
+    ("MEMORY", "USAGE", "{key}"),
     ("HGETALL", "{key}"),
+    ("HMGET", "{key}", "a"),
+    ("HLEN", "{key}"),
+    ("HEXISTS", "{key}", "a"),
+    ("HDEL", "{key}", "a"),
     ("HSET", "{key}", "a", "1"),
     ("HSCAN", "{key}", "0"),
     ("XADD", "{key}", "*", "a", "1"),
@@ -156,7 +164,7 @@ async def _permissions(node: Node, scratch_key: str) -> Check:
         return _fine(node, "permissions", note="not known before they are used: ACL is not permitted here")
     missing: list[str] = []
     for command in _NEEDED:
-        words = [scratch_key if word == "{key}" else word for word in command]
+        words = [word.replace("{key}", scratch_key) for word in command]
         try:
             verdict = await node.command("ACL", "DRYRUN", user, *words)
         except RedisReplyError:

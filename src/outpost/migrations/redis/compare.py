@@ -1,0 +1,152 @@
+"""Decides whether an old record and its new one agree, and if not, whether that is as it should be. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from outpost.migrations.redis.families import Kind, Named
+from outpost.migrations.redis.m002_timestamps import TIMES, kept, milliseconds, needs_conversion
+from outpost.migrations.redis.migration import Fields
+from outpost.migrations.redis.reading import Stored
+from outpost.migrations.redis.scripts import KEPT
+
+Verdict = Literal["equal", "changed", "deleted", "unknown", "different"]
+"""equal      the new record is what the old one had to become
+changed    a server has changed it since
+deleted    a server has deleted it since
+unknown    there is none, and whether it was deleted or never migrated cannot be told
+different  it is none of these
+"""
+
+TTL_TOLERANCE_MS = 2_000
+
+
+@dataclass(frozen=True)
+class Around:
+    """What lies around a record and tells of its fate.
+
+    Attributes:
+        tenant_exists: The tenant's new record.
+        listed_before, listed_now: The destination is named by the old summary, by the new one.
+        ours: This tool has migrated the record, so a difference cannot be the original's.
+    """
+
+    tenant_exists: bool = False
+    listed_before: bool = False
+    listed_now: bool = False
+    ours: bool = True
+
+
+def judge(named: Named, old: Stored, new: Stored, around: Around) -> tuple[Verdict, str]:
+    """Return the verdict, and in which way they differ."""
+    if not old.exists:
+        return "equal", ""  # it has expired meanwhile
+    if not new.exists:
+        return _absent(named, old, around)
+    if new.type != "hash":
+        return "different", f"is a {new.type}"
+    if named.kind is Kind.OLD_SUMMARY:
+        return _summary(old.fields, new.fields)
+    alive = named.kind is Kind.OLD_DESTINATION and b"deleted_at" not in new.fields
+    if alive and around.listed_before and not around.listed_now:
+        return "different", "is not in its tenant's summary any more, although it was not deleted"
+    differing = differences(old.fields, new.fields)
+    expiry = _expiry(old, new)
+    if not differing and not expiry:
+        return "equal", ""
+    if _touched(old.fields, new.fields, ours=around.ours, differing=differing):
+        return "changed", ""
+    return "different", ", ".join([*(f"{name} differs" for name in differing), *([expiry] if expiry else [])])
+
+
+def differences(old: Fields, new: Fields) -> Sequence[str]:
+    """Return the fields in which a new record is not what its old one had to become."""
+    found: list[str] = []
+    for name in sorted({*old, *new}):
+        if name == b"entity" or name.startswith(KEPT.encode()):
+            continue
+        before, after = old.get(name), new.get(name)
+        if before != after and not (name in TIMES and before and after and _same_time(before, after)):
+            found.append(name.decode(errors="backslashreplace"))
+    return found
+
+
+def kept_differences(record: Mapping[bytes, bytes]) -> Sequence[str]:
+    """Return the times of a record that are not those of the texts it keeps, and not later ones either."""
+    found: list[str] = []
+    for name in TIMES:
+        text, value = record.get(kept(name)), record.get(name)
+        if text is None or value is None or needs_conversion(value):
+            continue
+        if int(value) < milliseconds(text) or (int(value) != milliseconds(text) and not _edited(record)):
+            found.append(f"{name.decode()} is not {text.decode(errors='backslashreplace')}")
+    return found
+
+
+def _edited(record: Mapping[bytes, bytes]) -> bool:
+    """Say whether a server has written the record since its times were converted."""
+    text, value = record.get(kept(b"updated_at")), record.get(b"updated_at")
+    if b"deleted_at" in record:
+        return True
+    if value is None or needs_conversion(value):
+        return False
+    return text is None or int(value) > milliseconds(text)
+
+
+def _absent(named: Named, old: Stored, around: Around) -> tuple[Verdict, str]:
+    if 0 <= old.ttl <= TTL_TOLERANCE_MS:
+        return "equal", ""
+    match named.kind:
+        case Kind.OLD_TENANT:
+            return "unknown", ""
+        case Kind.OLD_SUMMARY:
+            return ("deleted", "") if around.tenant_exists else ("unknown", "")
+        case _:
+            if not around.tenant_exists:
+                return "unknown", ""
+            if around.listed_before and not around.listed_now:
+                return "deleted", ""
+            if around.listed_now or around.ours:
+                return "different", "is missing"
+            return "unknown", ""
+
+
+def _summary(old: Fields, new: Fields) -> tuple[Verdict, str]:
+    """A summary has no time of its own, and every change of a destination changes it: only its form can be judged."""
+    if old == new:
+        return "equal", ""
+    if all(value.startswith(b"{") for value in new.values()):
+        return "changed", ""
+    return "different", "holds something else than destinations"
+
+
+def _expiry(old: Stored, new: Stored) -> str:
+    if (old.ttl < 0) != (new.ttl < 0):
+        return "does not expire any more" if new.ttl < 0 else "expires"
+    return "expires at another time" if abs(old.ttl - new.ttl) > TTL_TOLERANCE_MS else ""
+
+
+def _touched(old: Fields, new: Fields, *, ours: bool, differing: Sequence[str]) -> bool:
+    if b"deleted_at" in new and b"deleted_at" not in old:
+        return True
+    before, after = _instant(old.get(b"updated_at")), _instant(new.get(b"updated_at"))
+    if after is not None and (before is None or after > before):
+        return True
+    if b"deleted_at" in old and b"deleted_at" not in new and b"id" in new:
+        return True  # created again
+    # Releases 0.6 and 0.7 wrote no time of change, so theirs cannot be told from a fault of the original's migration.
+    return not ours and bool(differing)
+
+
+def _same_time(before: bytes, after: bytes) -> bool:
+    first = _instant(before)
+    return first is not None and first == _instant(after)
+
+
+def _instant(text: bytes | None) -> int | None:
+    if not text:
+        return None
+    try:
+        return milliseconds(text) if needs_conversion(text) else int(text)
+    except ValueError:
+        return None

@@ -1,0 +1,38 @@
+"""What an error of the Redis client means for a migration."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from outpost.clients.redis import RedisError, RedisReplyError
+from outpost.migrations.errors import LeaseLost, MigrationError
+from outpost.migrations.redis.errors import redis_errors
+from outpost.migrations.run import Run
+
+TRANSIENT_REPLIES = frozenset(("OOM", "MISCONF", "NOREPLICAS"))
+"""The server refuses writes for now: memory is full, it cannot save, or its replicas are away."""
+
+
+@contextmanager
+def translated(run: Run | None = None) -> Generator[None]:
+    """Raise what the client raises within as a MigrationError of its kind.
+
+    Args:
+        run: Learns that a newer run has begun, so that it writes nothing more.
+    """
+    try:
+        yield
+    except RedisError as error:
+        raise migration_error(error, run) from error
+
+
+def migration_error(error: RedisError, run: Run | None = None) -> MigrationError:
+    """Return the MigrationError for an error of the client."""
+    if isinstance(error, RedisReplyError) and error.code == "FENCED":
+        if run is not None:
+            run.lose("a newer run has begun")
+        return LeaseLost("a newer run has begun; what was done is kept, and the newer run continues it")
+    try:
+        with redis_errors():
+            raise error
+    except MigrationError as translated_error:
+        return translated_error

@@ -1,0 +1,38 @@
+"""What a server says of itself: how far its replicas are behind, how full its memory is."""
+
+import re
+
+from outpost.clients.redis import Node, RedisReplyError
+from outpost.migrations.throttle import Health
+
+_REPLICA = re.compile(rb"^slave\d+:(.*)$", re.MULTILINE)
+
+
+async def health(node: Node) -> Health:
+    """Ask a server; what it does not want to tell counts as fine."""
+    try:
+        info: bytes = await node.command("INFO")
+    except RedisReplyError:
+        return Health()
+    return read_info(info)
+
+
+def read_info(info: bytes) -> Health:
+    """Return what the reply to INFO says."""
+    lines = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
+    limit, used = int(lines.get(b"maxmemory", b"0")), int(lines.get(b"used_memory", b"0"))
+    lags = [_lag(each) for each in _REPLICA.findall(info)]
+    return Health(
+        replica_lag_seconds=max(lags, default=None),
+        memory_share=used / limit if limit else None,
+        saving=lines.get(b"rdb_bgsave_in_progress") == b"1",
+    )
+
+
+def _lag(line: bytes) -> float:
+    """`ip=10.0.0.2,port=6379,state=online,offset=1,lag=0`; one that is not online yet is no measure of our work."""
+    fields = dict(part.split(b"=", 1) for part in line.strip().split(b",") if b"=" in part)
+    if fields.get(b"state") != b"online":
+        return 0.0
+    lag = fields.get(b"lag", b"0")
+    return float(lag) if lag.isdigit() else 0.0

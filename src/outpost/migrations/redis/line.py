@@ -1,0 +1,137 @@
+"""The line of Redis migrations."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from outpost.clients.redis import RedisError
+from outpost.migrations.lease import LeaseStore
+from outpost.migrations.line import VerifyRequest
+from outpost.migrations.redis.apply import Applier
+from outpost.migrations.redis.books import books_from
+from outpost.migrations.redis.catalogue import MIGRATIONS
+from outpost.migrations.redis.cleanup import Cleanup
+from outpost.migrations.redis.context import Context
+from outpost.migrations.redis.failures import migration_error, translated
+from outpost.migrations.redis.history import History
+from outpost.migrations.redis.plan import Planner
+from outpost.migrations.redis.preflight import Need, preflight
+from outpost.migrations.redis.quarantine import RedisQuarantine
+from outpost.migrations.redis.state import StateStore, state_of
+from outpost.migrations.redis.verify import Verifier
+from outpost.migrations.report import (
+    Check,
+    CleanupItem,
+    Family,
+    LineStatus,
+    MigrationState,
+    PlannedStep,
+    RunRecord,
+)
+from outpost.migrations.run import Run
+
+
+class RedisLine:
+    """A `Line` over one Redis, single or a cluster, and one deployment in it."""
+
+    name = "redis"
+    family: Family = "redis"
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        target: str,
+        lease: LeaseStore | None,
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Make a line; nothing is opened.
+
+        Args:
+            target: Which Redis, for people.
+            close: Closes the connections.
+        """
+        self.target = target
+        self.lease = lease
+        self.quarantine = RedisQuarantine(context)
+        self._context = context
+        self._close = close
+        self._states = StateStore(context)
+        self._history = History(context)
+        self._verifier = Verifier(context)
+        self._cleanup = Cleanup(context, self._verifier)
+
+    async def states(self) -> Sequence[MigrationState]:
+        with translated():
+            recorded = await self._states.read()
+            unprefixed = await self._states.unprefixed()
+        holder = await self.lease.holder() if self.lease is not None else None
+        return [
+            state_of(
+                each,
+                recorded[each.name],
+                prefix=self._context.keys.prefix,
+                running=holder.run if holder is not None else "",
+                note="recorded as done without the deployment's prefix, which does not say for which deployment"
+                if each.name in unprefixed
+                else "",
+            )
+            for each in MIGRATIONS
+        ]
+
+    async def status(self) -> LineStatus:
+        with translated():
+            recorded = await self._states.read()
+            left = await self.quarantine.entries()
+            preserved = await self._cleanup.preserved(recorded)
+        books = [books_from(each.name, recorded[each.name]) for each in MIGRATIONS]
+        return LineStatus(
+            line=self.name,
+            family=self.family,
+            target=self.target,
+            migrations=await self.states(),
+            holder=await self.lease.holder() if self.lease is not None else None,
+            books=[each for each in books if each is not None],
+            quarantined=sum(not entry.accepted for entry in left.values()),
+            preserved=preserved,
+        )
+
+    async def plan(self, *, quick: bool) -> Sequence[PlannedStep]:
+        pending = [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
+        with translated():
+            return await Planner(self._context).steps(pending, quick=quick)
+
+    async def preflight(self) -> Sequence[Check]:
+        with translated():
+            pending = [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
+            planner = Planner(self._context)
+            need = Need(growth_bytes=await planner.growth(pending), scratch_key=self._context.keys.probe)
+            return [*await preflight(self._context.redis, need), await self._verifier.bookkeeping()]
+
+    async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
+        with translated(run):
+            applied = await Applier(self._context, run).apply(until)
+        return [state for state in await self.states() if state.id.partition("/")[2] in applied]
+
+    async def verify(self, request: VerifyRequest) -> Sequence[Check]:
+        with translated():
+            return await self._verifier.verify(request, await self.states())
+
+    async def cleanup_plan(self) -> Sequence[CleanupItem]:
+        with translated():
+            return await self._cleanup.plan()
+
+    async def cleanup(self, run: Run, *, force: bool) -> Sequence[CleanupItem]:
+        with translated(run):
+            return await self._cleanup.remove(run, await self.states(), force=force)
+
+    async def history(self) -> Sequence[RunRecord]:
+        with translated():
+            return await self._history.runs()
+
+    async def record(self, run: RunRecord) -> None:
+        try:
+            await self._history.append(run)
+        except RedisError as error:
+            raise migration_error(error) from error
+
+    async def close(self) -> None:
+        await self._close()

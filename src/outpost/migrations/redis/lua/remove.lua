@@ -1,0 +1,20 @@
+-- KEYS [fence,] records   ARGV own fence or '', `unlink` or `strip` (take off the replaced times)
+-- Replies with how many records it has changed.
+--%records
+local at = 1
+if ARGV[1] ~= '' then
+  local seen = call('GET', KEYS[1])
+  if seen and tonumber(seen) > tonumber(ARGV[1]) then return redis.error_reply('FENCED a newer run has begun') end
+  at = 2
+end
+local changed = 0
+for index = at, #KEYS do
+  local n
+  if ARGV[2] == 'unlink' then
+    n = call('UNLINK', KEYS[index])
+  else
+    n = pcall('HDEL', KEYS[index], KEPT .. 'created_at', KEPT .. 'updated_at')
+  end
+  if type(n) == 'number' and n > 0 then changed = changed + 1 end
+end
+return changed

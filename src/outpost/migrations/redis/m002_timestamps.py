@@ -1,0 +1,76 @@
+"""002 (before the upgrade of the servers): times of creation and change become Unix milliseconds.
+
+    created_at  2025-05-06T12:00:00.12+07:00  ->  1746507600120
+
+What is finer than a millisecond is cut off. The replaced text stays in a field of the same hash until `cleanup`, so
+that nothing is lost and `verify` has something to compare. Other times (`disabled_at`, `deleted_at`) are left as they
+are: every reader takes both forms.
+"""
+
+import re
+from datetime import datetime, timedelta
+
+from outpost.migrations.redis.families import Kind
+from outpost.migrations.redis.migration import Fields
+from outpost.migrations.redis.scripts import KEPT
+
+TIMES = (b"created_at", b"updated_at")
+
+_RFC3339 = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))")
+_NUMBER = re.compile(rb"[+-]?\d+")
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 the zone is reckoned apart, so that year 1 east of Greenwich has a value
+
+
+class Timestamps:
+    number = 2
+    name = "002_timestamps"
+    description = "times of tenants and destinations as Unix milliseconds"
+    preserves = "the replaced times, beside the new ones"
+    min_reader = 1
+    online = True
+
+    def inapplicable(self, prefix: str) -> str:
+        return ""
+
+    def transform(self, record: Fields, kind: Kind) -> Fields:
+        if kind is Kind.SUMMARY:
+            return record
+        result = dict(record)
+        for name in TIMES:
+            text = record.get(name, b"")
+            if needs_conversion(text):
+                result[name] = b"%d" % milliseconds(text)
+                result[kept(name)] = text
+        return result
+
+    def is_done(self, record: Fields, kind: Kind) -> bool:
+        return kind is Kind.SUMMARY or not any(needs_conversion(record.get(name, b"")) for name in TIMES)
+
+
+def kept(name: bytes) -> bytes:
+    """Return the field that keeps the replaced text of a time."""
+    return KEPT.encode() + name
+
+
+def needs_conversion(text: bytes) -> bool:
+    """Say whether a time is neither empty nor a whole number of 64 bits."""
+    if not text:
+        return False
+    return not (_NUMBER.fullmatch(text) and -(2**63) < int(text) < 2**63)
+
+
+def milliseconds(text: bytes) -> int:
+    """Return the Unix milliseconds of an RFC 3339 timestamp, rounded down.
+
+    Raises:
+        ValueError: It is no such timestamp.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not an RFC 3339 timestamp")
+    instant, fraction, sign, hours, minutes = match.groups()
+    since = datetime.fromisoformat(instant.decode()) - _EPOCH
+    if sign:
+        offset = timedelta(hours=int(hours), minutes=int(minutes))
+        since = since - offset if sign == b"+" else since + offset
+    return since // timedelta(milliseconds=1) + int((fraction or b"").ljust(3, b"0")[:3])

@@ -1,0 +1,54 @@
+"""One record as it lies in the server."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from outpost.clients.redis import Commands
+from outpost.migrations.redis.scripts import script
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored under a key.
+
+    Attributes:
+        type: `none` if nothing is.
+        ttl: Milliseconds; -1 if it does not expire.
+        fields: Of a hash that is not large.
+        large: A hash that is not read at once.
+    """
+
+    type: str
+    ttl: int = -1
+    length: int = 0
+    size: int = 0
+    fields: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    large: bool = False
+
+    @property
+    def exists(self) -> bool:
+        return self.type != "none"
+
+    @property
+    def digest(self) -> str:
+        """Tells whether a record is still the same, whatever the order of its fields."""
+        told = hashlib.sha256(f"{self.type}{self.length}".encode())
+        if self.type != "hash" or self.large:
+            told.update(str(self.size).encode())
+        for name, value in sorted(self.fields.items()):
+            told.update(b"%d:%d:" % (len(name), len(value)) + name + value)
+        return told.hexdigest()[:32]
+
+
+def read(redis: Commands, key: bytes) -> asyncio.Future[Any]:
+    """Ask for a record; `stored` makes sense of the reply."""
+    return redis.run(script("read"), [key])
+
+
+def stored(reply: list[Any]) -> Stored:
+    kind, ttl, length, size, *flat = reply
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Stored(kind.decode(), ttl, length, size, fields, large=kind == b"hash" and len(fields) != length)

@@ -1,0 +1,98 @@
+"""Keys of records to look at: all of them, the first ones, or some chosen at random on every server."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from outpost.clients.redis import Node, Scan
+from outpost.migrations.redis.context import Context
+
+_PROBE = 20
+_PAGE = 1_000
+
+
+class Portion(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys found on the servers, and how many there may be.
+
+    Attributes:
+        whole: These are all.
+    """
+
+    keys: list[bytes]
+    population: int
+    whole: bool
+
+
+async def pages(context: Context, *, old: bool) -> AsyncGenerator[list[bytes]]:
+    """Return every key of a record, a page at a time, server by server. Some may come twice."""
+    for node in await context.redis.nodes():
+        async for page in Scan(node, match=_pattern(context, old=old), count=_PAGE):
+            if page.keys:
+                yield page.keys
+
+
+async def has_new(context: Context) -> bool:
+    """Say whether there are records of the new form: certain for a small store; in a large one a few may be missed."""
+    portion = await first(context, 0, old=False, pages_at_most=20)
+    return bool(portion.keys)
+
+
+async def first(context: Context, most: int, *, old: bool, pages_at_most: int = 1_000) -> Portion:
+    """Return the first keys of every server. SCAN goes in the order of hashes, so they are as good as drawn."""
+    keys: list[bytes] = []
+    population, whole = 0.0, True
+    for node in await context.redis.nodes():
+        seen = found = 0
+        size: int = await node.command("DBSIZE")
+        async for page in Scan(node, match=_pattern(context, old=old), count=_PAGE):
+            keys += page.keys
+            seen += _PAGE
+            found += len(page.keys)
+            if page.cursor and (found > most or seen >= pages_at_most * _PAGE):
+                whole = False
+                break
+        population += found if whole else found * max(size / max(seen, 1), 1.0)
+    return Portion(keys=keys, population=round(population), whole=whole)
+
+
+async def sample(context: Context, wanted: int, *, seed: int | None, old: bool) -> Portion:
+    """Return keys chosen at random, from each server as many as its share of all keys."""
+    nodes = await context.redis.nodes()
+    sizes: list[int] = await asyncio.gather(*(node.send("DBSIZE") for node in nodes))
+    if sum(sizes) <= max(2 * wanted, 2_000):
+        return await first(context, sum(sizes) + 1, old=old)
+    chooser = random.Random(seed)
+    keys: list[bytes] = []
+    population = 0
+    for node, size in zip(nodes, sizes, strict=True):
+        share = max(1, round(wanted * size / sum(sizes)))
+        found, looked_at = await _some(node, share, chooser, _pattern(context, old=old))
+        keys += found[:share] if len(found) > share else found
+        population += round(size * min(len(found) / max(looked_at, 1), 1.0))
+    return Portion(keys=keys, population=max(population, len(keys)), whole=False)
+
+
+async def _some(node: Node, wanted: int, chooser: random.Random, pattern: bytes) -> tuple[list[bytes], int]:
+    """Look at random places of a server until enough keys are found, or a tenth of that would not be found in ten times
+    the effort; return them and about how many keys were looked at."""
+    found: dict[bytes, None] = {}
+    looked_at = 0
+    for _ in range(40):
+        places = [chooser.getrandbits(48) for _ in range(max(wanted // _PROBE, 1))]
+        replies = await asyncio.gather(
+            *(node.send("SCAN", place, "MATCH", pattern, "COUNT", _PROBE) for place in places)
+        )
+        looked_at += len(places) * _PROBE
+        for _, keys in replies:
+            found.update(dict.fromkeys(keys))
+        if len(found) >= wanted:
+            break
+    drawn = list(found)
+    chooser.shuffle(drawn)
+    return drawn, looked_at
+
+
+def _pattern(context: Context, *, old: bool) -> bytes:
+    return context.names.prefix + (b"tenant:*" if old else b"tenant:{*")

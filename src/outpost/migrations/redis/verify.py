@@ -1,0 +1,184 @@
+"""Verifies what is recorded as applied: all records, or some chosen at random; the books; the bookkeeping itself."""
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from outpost.clients.redis import RedisReplyError
+from outpost.codec import format_time
+from outpost.migrations.line import VerifyRequest
+from outpost.migrations.redis import survey
+from outpost.migrations.redis.books import books_from
+from outpost.migrations.redis.catalogue import MIGRATIONS
+from outpost.migrations.redis.compare import Verdict
+from outpost.migrations.redis.comparison import Comparison
+from outpost.migrations.redis.context import Context
+from outpost.migrations.redis.quarantine import RedisQuarantine
+from outpost.migrations.redis.state import StateStore, state_of
+from outpost.migrations.report import Check, MigrationState
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """The last full verification, kept with the data.
+
+    Attributes:
+        run: That had changed the data last.
+    """
+
+    at: datetime
+    different: int
+    run: str
+    digest: str
+
+
+class Verifier:
+    """Verifies the migrations of one deployment."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._states = StateStore(context)
+        self._quarantine = RedisQuarantine(context)
+
+    async def verify(self, request: VerifyRequest, states: Sequence[MigrationState]) -> Sequence[Check]:
+        comparison = await self._comparison()
+        old = not self._context.keys.prefix
+        population = 0
+        async for keys, there in self._chosen(request, old=old):
+            population = max(there, population)
+            await comparison.page(keys)
+        checks = [_applied(states), *await self._books()]
+        if 1 in await self._done():
+            checks.append(self._copies(comparison, population, full=request.full))
+        for number, found in ((2, comparison.times), (3, comparison.entities)):
+            if number in await self._done():
+                checks.append(found.check(0 if request.full else population))
+        if request.full:
+            await self._keep(checks, comparison)
+        return [*checks, *await self._cleaned()]
+
+    async def bookkeeping(self) -> Check:
+        """Compare what is recorded as applied with a few of the records: releases have recorded it falsely."""
+        comparison = await self._comparison()
+        portion = await survey.first(self._context, 500, old=not self._context.keys.prefix)
+        await comparison.page(portion.keys[:1_000])
+        false: list[str] = []
+        if self._falsely_applied(comparison):
+            false.append("001_hash_tags is recorded as applied, but no old record has a new one")
+        for found, name in ((comparison.times, "002_timestamps"), (comparison.entities, "003_entity")):
+            if found.different:
+                false.append(f"{name} is recorded as applied, but {found.differences[0]}")
+        names = " ".join(self._context.keys.state(text.partition(" ")[0]) for text in false)
+        return Check(
+            name="redis: what is recorded as applied",
+            compared=comparison.copies.compared + comparison.times.compared,
+            population=portion.population,
+            different=len(false),
+            differences=false,
+            repair=f"redis-cli DEL {names}, then: outpost migrate apply" if false else "",
+        )
+
+    async def last_full(self) -> Verified | None:
+        """Return the last full verification, if nothing was changed by this tool since."""
+        text = (await self._context.hash(self._context.keys.store)).get("verified")
+        return msgspec.json.decode(text, type=Verified) if text else None
+
+    async def _chosen(self, request: VerifyRequest, *, old: bool) -> AsyncGenerator[tuple[Sequence[bytes], int]]:
+        if request.full:
+            async for keys in survey.pages(self._context, old=old):
+                yield keys, 0
+            return
+        portion = await survey.sample(self._context, request.sample, seed=request.seed, old=old)
+        for start in range(0, len(portion.keys), 1_000):
+            yield portion.keys[start : start + 1_000], portion.population
+
+    async def _comparison(self) -> Comparison:
+        recorded = await self._states.read()
+        aside = {key for _, key in await self._quarantine.entries()}
+        return Comparison(
+            self._context, done=await self._done(), ours=bool(recorded["001_hash_tags"].get("run")), aside=aside
+        )
+
+    async def _done(self) -> set[int]:
+        recorded = await self._states.read()
+        states = {
+            each.number: state_of(each, recorded[each.name], prefix=self._context.keys.prefix) for each in MIGRATIONS
+        }
+        return {number for number, state in states.items() if state.state == "applied"}
+
+    async def _books(self) -> Sequence[Check]:
+        recorded = await self._states.read()
+        books = [found for each in MIGRATIONS if (found := books_from(each.name, recorded[each.name])) is not None]
+        if not books:
+            return []
+        wrong = [f"{each.migration} does not balance" for each in books if not each.balanced]
+        return [
+            Check(
+                name="redis: books",
+                compared=len(books),
+                population=len(books),
+                different=len(wrong),
+                differences=wrong,
+            )
+        ]
+
+    def _copies(self, comparison: Comparison, population: int, *, full: bool) -> Check:
+        counts = comparison.verdicts
+        words: dict[Verdict, str] = {
+            "changed": "changed since",
+            "deleted": "deleted since",
+            "unknown": "without a new record: deleted since, or never migrated",
+        }
+        notes = [f"{counts[word]:,} {text}" for word, text in words.items() if counts[word]]
+        if full:
+            notes.append(f"digest of all new records {comparison.digest:032x}")
+        if self._falsely_applied(comparison):
+            comparison.copies.different += counts["unknown"]
+            comparison.copies.differences.append("no old record has a new one: 001 is recorded as applied, but is not")
+        repair = f"redis-cli DEL {self._context.keys.state('001_hash_tags')}, then: outpost migrate apply"
+        return comparison.copies.check(0 if full else population, "; ".join(notes), repair)
+
+    def _falsely_applied(self, comparison: Comparison) -> bool:
+        return comparison.verdicts["unknown"] > 0 and comparison.counterparts == 0
+
+    async def _keep(self, checks: Sequence[Check], comparison: Comparison) -> None:
+        """Note the result beside the data, where `cleanup` looks for it; a server that refuses writes keeps none."""
+        store = await self._context.hash(self._context.keys.store)
+        different = sum(check.different for check in checks)
+        verified = Verified(
+            at=datetime.now(UTC),
+            different=different,
+            run=store.get("changed_by", ""),
+            digest=f"{comparison.digest:032x}",
+        )
+        # It changes no record, so it needs no lease; it writes as the newest run.
+        newest = int(await self._context.redis.command("GET", self._context.keys.fence) or 0)
+        fence = max(newest, int(store.get("fence", "0")))
+        try:
+            await self._context.remember(
+                self._context.keys.store, fence, {"verified": msgspec.json.encode(verified).decode()}
+            )
+        except RedisReplyError:
+            return
+
+    async def _cleaned(self) -> Sequence[Check]:
+        store = await self._context.hash(self._context.keys.store)
+        if not store.get("cleaned_at"):
+            return []
+        text = store.get("verified_before")
+        verified = msgspec.json.decode(text, type=Verified) if text else None
+        result = f"; verified in full on {format_time(verified.at)}: {verified.different} differed" if verified else ""
+        note = f"the old data was removed on {store['cleaned_at']} and cannot be compared any more{result}"
+        return [Check(name="redis: old data", note=note)]
+
+
+def _applied(states: Sequence[MigrationState]) -> Check:
+    missing = [state.id for state in states if not state.satisfied]
+    return Check(
+        name="redis: migrations applied",
+        compared=len(states),
+        population=len(states),
+        different=len(missing),
+        differences=[f"{id_} is pending" for id_ in missing],
+        repair="outpost migrate apply" if missing else "",
+    )

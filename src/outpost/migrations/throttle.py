@@ -1,0 +1,86 @@
+"""How much a run asks of a store at a time: less when the store feels it, more when it does not.
+
+Pure decisions; `observe` is told what each call took, `pause` what the store says of itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from outpost.migrations.run import Limits
+
+SMALLEST_BATCH = 8
+LARGEST_BATCH = 512
+_FIRST_BATCH = 100
+_SHARE_OF_BUDGET = 0.4  # of the latency budget, which a call may take itself; the rest is for what waits beside it
+_MOST_PAGES = 8
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a store says of itself.
+
+    Attributes:
+        replica_lag_seconds: Of the slowest replica that is connected; None without replicas.
+        memory_share: Of the store's own limit; None without a limit.
+        saving: It writes a snapshot now, for which it may need as much memory again.
+    """
+
+    replica_lag_seconds: float | None = None
+    memory_share: float | None = None
+    saving: bool = False
+
+
+class Throttle:
+    """The size of batches and how many pages of work are under way, for one server.
+
+    A page whose typical call was over budget halves the batch; one well below it lets the batch grow by an eighth.
+    Single slow calls are noise: the server was busy with something else.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._size = float(limits.batch or _FIRST_BATCH)
+        self.server_ms = 0.0
+        """Of a call, as a moving average."""
+        self.pages = _MOST_PAGES
+
+    @property
+    def batch(self) -> int:
+        return int(self._size)
+
+    def observe(self, calls: Sequence[float], *, batch: int, full: bool, budget_ms: float) -> None:
+        """Take note of a page of work.
+
+        Args:
+            calls: Milliseconds that each call of it took in the server.
+            batch: The batch it was sent with.
+            full: Some of its calls had so many records.
+            budget_ms: The latency budget in force, which a person may change while the run works.
+        """
+        if not calls:
+            return
+        typical = median(calls)
+        self.server_ms = typical if not self.server_ms else self.server_ms * 0.8 + typical * 0.2
+        if self._limits.batch is not None or batch > self.batch:  # sent before the batch shrank
+            return
+        if typical > budget_ms:
+            self._size = max(self._size / 2, SMALLEST_BATCH)
+            self.pages = max(self.pages // 2, 1)
+        elif typical > budget_ms * _SHARE_OF_BUDGET:
+            self._size = max(self._size * 0.9, SMALLEST_BATCH)
+        elif full:
+            self._size = min(self._size * 1.125, LARGEST_BATCH)
+            self.pages = min(self.pages + 1, _MOST_PAGES)
+
+    def pause(self, health: Health) -> str:
+        """Return why work must wait now; empty if it need not."""
+        limits = self._limits
+        lag, share = health.replica_lag_seconds, health.memory_share
+        if lag is not None and lag > limits.max_replica_lag_seconds:
+            return f"a replica is {lag:.1f} s behind (limit {limits.max_replica_lag_seconds:g} s)"
+        if share is not None and share > limits.max_memory_share:
+            return f"memory at {share:.0%} of the server's limit (limit {limits.max_memory_share:.0%})"
+        if health.saving and share is not None and share > limits.max_memory_share / 2:
+            return f"a snapshot is being written with memory at {share:.0%} of the server's limit"
+        return ""

@@ -1,0 +1,28 @@
+"""Clients for the configured Redis."""
+
+from outpost.clients.redis import Redis, RedisClient, RedisCluster, RedisOptions, tls_context
+from outpost.config.redis import RedisSettings
+
+
+def redis_client(settings: RedisSettings, *, name: str) -> Redis:
+    """Return a client for the server or the cluster; nothing is opened.
+
+    Args:
+        name: Shown by the server's list of clients.
+
+    Raises:
+        OSError: The file of authorities cannot be read.
+    """
+    tls = tls_context(ca_file=settings.tls_ca_file, verify=settings.tls_verify) if settings.tls_enabled else None
+    options = RedisOptions(
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=settings.password,
+        database=settings.database,
+        tls=tls,
+        name=name,
+    )
+    if settings.cluster_enabled:
+        return RedisCluster(options, keep_host=settings.dev_cluster_host_override)
+    return RedisClient(options)

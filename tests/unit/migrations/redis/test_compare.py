@@ -1,0 +1,75 @@
+"""Whether an old record and its new one agree, and if not, whether that is as it should be."""
+
+import pytest
+
+from outpost.migrations.redis.compare import Around, Verdict, judge, kept_differences
+from outpost.migrations.redis.families import Kind, Named
+from outpost.migrations.redis.reading import Stored
+
+TEXT, MS = b"2025-05-06T12:00:00.12+07:00", b"1746507600120"
+DESTINATION = Named(Kind.OLD_DESTINATION, b"tenant:t:destination:d", b"t", b"d")
+TENANT = Named(Kind.OLD_TENANT, b"tenant:t", b"t")
+SUMMARY = Named(Kind.OLD_SUMMARY, b"tenant:t:destinations", b"t")
+LISTED = Around(tenant_exists=True, listed_before=True, listed_now=True)
+NONE = Stored("none")
+
+
+def a_record(ttl: int = -1, /, **fields: bytes) -> Stored:
+    content = {name.encode(): value for name, value in fields.items()}
+    return Stored("hash", ttl, len(content), 100, content)
+
+
+OLD = a_record(id=b"d", type=b"webhook", created_at=TEXT)
+NEW = a_record(id=b"d", type=b"webhook", created_at=MS, entity=b"destination")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "around", "verdict"),
+    [
+        (OLD, NEW, LISTED, "equal"),
+        (OLD, a_record(id=b"d", type=b"webhook", created_at=TEXT), LISTED, "equal"),
+        (OLD, a_record(id=b"d", type=b"other", created_at=MS), LISTED, "different"),
+        (OLD, a_record(id=b"d", created_at=MS), LISTED, "different"),
+        (OLD, a_record(id=b"d", type=b"webhook", created_at=b"1746507600121"), LISTED, "different"),
+        (OLD, a_record(id=b"d", type=b"other", created_at=MS, updated_at=b"1746507600121"), LISTED, "changed"),
+        (OLD, a_record(id=b"d", type=b"webhook", created_at=MS, deleted_at=b"1"), LISTED, "changed"),
+        (OLD, a_record(5_000, id=b"d", type=b"webhook", created_at=MS), LISTED, "different"),
+        (a_record(9_000, deleted_at=TEXT), a_record(8_500, deleted_at=TEXT), Around(), "equal"),
+        (a_record(9_000, deleted_at=TEXT), a_record(deleted_at=TEXT), Around(), "different"),
+        (a_record(9_000, deleted_at=TEXT), a_record(id=b"d", created_at=MS), LISTED, "changed"),
+        (OLD, NEW, Around(tenant_exists=True, listed_before=True), "different"),
+        (OLD, NONE, LISTED, "different"),
+        (OLD, NONE, Around(tenant_exists=True, listed_before=True), "deleted"),
+        (OLD, NONE, Around(tenant_exists=True), "different"),
+        (OLD, NONE, Around(tenant_exists=True, ours=False), "unknown"),
+        (OLD, NONE, Around(), "unknown"),
+        (a_record(1_000, deleted_at=TEXT), NONE, Around(), "equal"),
+        (NONE, NEW, LISTED, "equal"),
+        (OLD, Stored("string"), LISTED, "different"),
+        (OLD, a_record(id=b"d", type=b"other", created_at=MS), Around(ours=False), "changed"),
+    ],
+)
+def test_each_pair_has_its_verdict(old: Stored, new: Stored, around: Around, verdict: Verdict) -> None:
+    assert judge(DESTINATION, old, new, around)[0] == verdict
+
+
+def test_a_tenant_without_new_record_may_have_been_deleted() -> None:
+    assert judge(TENANT, OLD, NONE, Around())[0] == "unknown"
+
+
+def test_a_summary_goes_with_the_last_destination_of_its_tenant() -> None:
+    assert judge(SUMMARY, a_record(d=b"{}"), NONE, Around(tenant_exists=True))[0] == "deleted"
+    assert judge(SUMMARY, a_record(d=b"{}"), NONE, Around())[0] == "unknown"
+    assert judge(SUMMARY, a_record(d=b"{}"), a_record(d=b"{}"), Around())[0] == "equal"
+    assert judge(SUMMARY, a_record(d=b"{}"), a_record(d=b'{"a":1}'), Around())[0] == "changed"
+    assert judge(SUMMARY, a_record(d=b"{}"), a_record(d=b"x"), Around())[0] == "different"
+
+
+def test_a_time_is_held_to_the_text_it_was_made_from() -> None:
+    kept = {b"outpost:kept:created_at": TEXT}
+
+    assert not kept_differences({**kept, b"created_at": MS})
+    assert kept_differences({**kept, b"created_at": b"1746507600121"}) == [f"created_at is not {TEXT.decode()}"]
+    assert kept_differences({**kept, b"created_at": b"1746507600119"})
+    # Created again by a server, which writes the time of change too.
+    assert not kept_differences({**kept, b"created_at": b"1800000000000", b"updated_at": b"1800000000000"})

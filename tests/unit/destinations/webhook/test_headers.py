@@ -210,3 +210,21 @@ def test_names_that_clash_stop_the_process() -> None:
 )
 def test_custom_headers_keep_their_rules(text: str, problems: list[str]) -> None:
     assert custom_header_problems({"custom_headers": text}) == problems
+
+
+@pytest.mark.parametrize(
+    "delivery_metadata", [{}, {"x-team": "billing"}, {"Team": "ü"}, {"topic": "mine"}, {"a": "b\r\nc: d"}, {"a b": "c"}]
+)
+@pytest.mark.parametrize("topic", ["user.created", "", "a\r\nb: c", "ü"])
+@pytest.mark.parametrize("settings", [{}, {"header_prefix": ""}, {"topic_header_name": ""}, {"mode": "standard"}])
+def test_the_short_way_and_the_long_way_send_the_same(
+    settings: dict[str, Any], topic: str, delivery_metadata: dict[str, str]
+) -> None:
+    """Where nothing varies but the event, lines are prepared ahead; one metadata entry more takes the long way."""
+    plan = HeaderPlan(WebhookSettings(user_agent="Outpost/1", **settings))
+    own = plan.own(a_destination(config={}, delivery_metadata=delivery_metadata), None)
+    event = an_event("evt_1", topic=topic)
+
+    assert sorted(plan.encode(own, event, "v0=sig", NOW).split(b"\r\n")) == sorted(
+        plan._encode_slowly(own, event, "v0=sig", NOW).split(b"\r\n")
+    )

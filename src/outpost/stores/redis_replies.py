@@ -28,8 +28,12 @@ def stored_hashes(replies: Sequence[Any]) -> list[Stored]:
     Raises:
         RedisError: The first error among them, except that a key is of another type.
     """
-    found = [None if isinstance(reply, RedisReplyError) and reply.code == "WRONGTYPE" else reply for reply in replies]
-    for reply in found:
-        if isinstance(reply, BaseException):
+    found: list[Stored] = []
+    for reply in replies:
+        if isinstance(reply, RedisReplyError) and reply.code == "WRONGTYPE":
+            found.append(None)
+        elif isinstance(reply, BaseException):
             raise reply
+        else:
+            found.append(reply)
     return found

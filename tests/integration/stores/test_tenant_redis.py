@@ -3,16 +3,16 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from outpost.clients.redis import Redis, RedisClient, RedisCluster, RedisOptions
+from outpost.clients.redis import Argument, Redis, RedisClient, RedisCluster, RedisOptions
 from outpost.domain.errors import (
     DestinationExists,
     DestinationLimitReached,
     NotFound,
-    OutpostError,
     StoreUnavailable,
     ValidationFailed,
 )
@@ -201,6 +201,39 @@ async def test_a_tenant_that_is_deleted_meanwhile_keeps_no_destination(
             assert await redis.command("HEXISTS", destination_key(id_), "deleted_at") == 1
 
 
+class Interrupted:
+    """A client that does something else after the first command of a name."""
+
+    def __init__(self, redis: Redis, name: str, then: Callable[[], Awaitable[object]]) -> None:
+        self._redis = redis
+        self._name = name
+        self._then: Callable[[], Awaitable[object]] | None = then
+
+    async def command(self, *arguments: Argument, key: Argument | None = None) -> Any:
+        reply = await self._redis.command(*arguments, key=key)
+        if arguments[0] == self._name and self._then is not None:
+            then, self._then = self._then, None
+            await then()
+        return reply
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._redis, name)
+
+
+async def test_a_destination_that_is_added_while_its_tenant_is_deleted_goes_with_it(
+    elsewhere: RedisTenantRecords, redis: Redis
+) -> None:
+    async def add() -> None:
+        await elsewhere.add_record(a_record(THREE), limit=20)
+
+    await with_destinations(elsewhere, ONE)
+    records = RedisTenantRecords(cast(Redis, Interrupted(redis, "HKEYS", add)))
+
+    assert await records.delete_tenant(TENANT, now=START) == [ONE, THREE]
+    assert await redis.command("HEXISTS", destination_key(THREE), "deleted_at") == 1
+    assert await elsewhere.records(TENANT) == ()
+
+
 # --- trouble of one key
 
 
@@ -252,8 +285,9 @@ async def test_a_destination_of_which_only_the_summary_is_left_is_not_there(
     assert await redis.command("EXISTS", destination_key(ONE)) == 0
 
 
-async def test_a_destination_whose_key_holds_something_else_hides_no_other(
-    records: RedisTenantRecords, redis: Redis
+@pytest.mark.parametrize("whole_tenant", [False, True])
+async def test_a_destination_whose_key_holds_something_else_hides_no_other_and_can_be_deleted(
+    records: RedisTenantRecords, redis: Redis, whole_tenant: bool
 ) -> None:
     await with_destinations(records, ONE, TWO)
     await records.records(TENANT)
@@ -261,9 +295,12 @@ async def test_a_destination_whose_key_holds_something_else_hides_no_other(
 
     assert [record.id for record in await records.records(TENANT)] == [TWO]
     assert await records.change_record(TENANT, ONE, with_metadata(n="1")) is None
-    assert await records.delete_record(TENANT, ONE, now=START)
+    if whole_tenant:
+        assert await records.delete_tenant(TENANT, now=START) == [ONE, TWO]
+    else:
+        assert await records.delete_record(TENANT, ONE, now=START)
     assert await redis.command("GET", destination_key(ONE)) == b"something else"
-    assert await records.delete_tenant(TENANT, now=START) == [TWO]
+    assert await redis.command("HEXISTS", SUMMARY, ONE) == 0
 
 
 async def test_a_summary_that_is_something_else_is_an_error_and_not_an_empty_one(

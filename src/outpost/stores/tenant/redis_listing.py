@@ -4,7 +4,7 @@
     <prefix>outpost:tenants:complete    there while the index is taken as complete; expires
 
 An entry is only a hint: the tenant's own hash decides. So an entry whose tenant is gone, or was created anew, is passed
-over and removed, by whoever meets it. What the hashes cannot tell is which entry is missing. The original program
+over and mended, by whoever meets it. What the hashes cannot tell is which entry is missing. The original program
 writes tenants without an entry, and a process of ours may die between a tenant and its entry (they lie in different
 slots of a cluster, so no script could write both). Therefore the index is completed by a scan over all keys, before the
 first list and again when a list is asked for and the last scan is longer ago than `rescan_after`.
@@ -12,13 +12,13 @@ first list and again when a list is asked for and the last scan is longer ago th
 While both programs serve: what this one writes is listed at once, and what the other one deleted is listed no more.
 What the other one created is listed after `rescan_after` at the latest; the count may be off for as long.
 
-A page costs two round trips and one hash pair per tenant on it. A scan costs a few microseconds of the server per key,
-in slices of a thousand keys, and is the price of the first list after each `rescan_after`; nothing scans while nobody
-lists. Neither holds more than a page in memory.
+A page costs four round trips, in which it reads two hashes per tenant on it. A scan lets the server look at every key,
+in slices of a thousand, and is the price of the first list after each `rescan_after`; nothing scans while nobody lists.
+Neither holds more than a page in memory.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -92,18 +92,17 @@ class TenantListing:
         backwards = request.before is not None
         ascending = (request.direction == "asc") != backwards
         border = request.before or request.after
-        edge = None if border is None else _entry(border.at, TenantId(border.id))
+        start = edge = None if border is None else _entry(border.at, TenantId(border.id))
         items: list[TenantOverview] = []
         wanted = request.limit + 1
         while len(items) < wanted:
             entries = await self._entries_beyond(edge, ascending=ascending, count=wanted)
             overviews = await read_tenants(self._redis, self._keys, [entry.id for entry in entries])
-            await self._mend(entries, [None if found is None else found.tenant for found in overviews])
-            items += [
-                found
-                for entry, found in zip(entries, overviews, strict=True)
-                if found is not None and entry == _entry(found.tenant.created_at, entry.id)
-            ]
+            if await self._mend(entries, [None if found is None else found.tenant for found in overviews]):
+                edge = start
+                items.clear()
+                continue
+            items += [found for found in overviews if found is not None]
             if len(entries) < wanted:
                 break
             edge = entries[-1]
@@ -117,8 +116,12 @@ class TenantListing:
         members: list[bytes] = await self._redis.command(command, self._keys.index, start, end, "LIMIT", 0, count)
         return [_Entry(int(member[:_DIGITS]), TenantId(member[_DIGITS + 1 :].decode())) for member in members]
 
-    async def _mend(self, entries: Sequence[_Entry], tenants: Sequence[Tenant | None]) -> None:
-        """Remove the entries that their tenants do not confirm, and add those that they do."""
+    async def _mend(self, entries: Sequence[_Entry], tenants: Sequence[Tenant | None]) -> bool:
+        """Remove the entries that their tenants do not confirm, and add those that they do.
+
+        Returns:
+            Whether any was added: then it may belong to a page that was read before.
+        """
         wrong: list[bytes] = []
         missing: list[bytes] = []
         for entry, tenant in zip(entries, tenants, strict=True):
@@ -131,6 +134,7 @@ class TenantListing:
             await self._add_members(missing)
         if wrong:
             await self._redis.command("ZREM", self._keys.index, *wrong)
+        return bool(missing)
 
     async def _add_members(self, members: Sequence[bytes]) -> None:
         await self._redis.command("ZADD", self._keys.index, *(part for member in members for part in (0, member)))
@@ -151,18 +155,12 @@ class TenantListing:
                 await self._redis.command("SET", self._keys.complete, 1, "PX", milliseconds)
 
     async def _add_all(self) -> None:
-        async for ids in self._stored_ids():
-            tenants = await self._read(ids)
-            members = [_entry(tenant.created_at, tenant.id).member() for tenant in tenants if tenant is not None]
-            if members:
-                await self._add_members(members)
-
-    async def _stored_ids(self) -> AsyncIterator[list[TenantId]]:
         for node in await self._redis.nodes():
             async for page in Scan(node, match=self._keys.every_tenant, count=_SCAN_COUNT):
                 ids = [tenant_id for key in page.keys if (tenant_id := self._keys.tenant_of(key)) is not None]
-                if ids:
-                    yield ids
+                tenants = [tenant for tenant in await self._read(ids) if tenant is not None]
+                if tenants:
+                    await self._add_members([_entry(tenant.created_at, tenant.id).member() for tenant in tenants])
 
     async def _remove_gone(self) -> None:
         edge: _Entry | None = None

@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-pytest_plugins = ["tests.support.image", "tests.support.server_fixtures", "tests.support.servers.redis", "tests.support.stand_ins"]
+pytest_plugins = [
+    "tests.support.image",
+    "tests.support.server_fixtures",
+    "tests.support.servers.redis",
+    "tests.support.stand_ins",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -26,7 +26,7 @@ def manifests() -> dict[str, Any]:
 
 
 def fault(manifest: Any, *, version: str) -> str:
-    """Return what is wrong with a manifest for a version of Kubernetes, unknown fields included; empty if nothing is."""
+    """Return what a version of Kubernetes has against a manifest, unknown fields included; empty if nothing."""
     command = [interpreter("manifests"), "-c", _VALIDATE, version]
     return subprocess.run(command, input=json.dumps(manifest), capture_output=True, text=True).stderr
 

@@ -13,7 +13,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,9 @@ class StandIns:
 
 
 @pytest.fixture
-def stand_ins(tmp_path: Path, container: Container) -> Iterator[StandIns]:
+def stand_ins(tmp_path: Path, container: Container) -> StandIns:
     """The programs, and containers that share the volume of `container`."""
-    yield StandIns(tmp_path / "stand-ins", container)
+    return StandIns(tmp_path / "stand-ins", container)
 
 
 def _docker(arguments: list[str]) -> int:

@@ -31,6 +31,15 @@ class ClickHouseSettings(Section, frozen=True, kw_only=True):
     username: Annotated[str, Key("CLICKHOUSE_USERNAME", "clickhouse.username", "User.")] = ""
     password: Annotated[str, Key("CLICKHOUSE_PASSWORD", "clickhouse.password", "Password.", secret=True)] = ""
     database: Annotated[str, Key("CLICKHOUSE_DATABASE", "clickhouse.database", "Database.")] = "outpost"
+    cluster: Annotated[
+        str,
+        Key(
+            "CLICKHOUSE_CLUSTER",
+            "clickhouse.cluster",
+            "Cluster of replicas, as in `system.clusters`: tables are made replicated, and changed on all of it. Leave "
+            "it empty on one server and on ClickHouse Cloud.",
+        ),
+    ] = ""
     tls_enabled: Annotated[bool, Key("CLICKHOUSE_TLS_ENABLED", "clickhouse.tls_enabled", "Connect with TLS.")] = False
     log_retention_ttl_days: Annotated[
         int,
@@ -45,6 +54,16 @@ class ClickHouseSettings(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.addr and not self.http_url:
             msgspec.structs.force_setattr(self, "http_url", self._http_url_from_address())
+
+    @property
+    def http_url_origin(self) -> str:
+        """Where the HTTP address comes from, for people who look for a mistake in it."""
+        if not self.addr or self.http_url != self._http_url_from_address():
+            return "from CLICKHOUSE_HTTP_URL"
+        return (
+            f"from CLICKHOUSE_ADDR {self.addr}: Outpost speaks HTTP, to port 8123 where the address names 9000, to "
+            "8443 where it names 9440, to any other port as it is; CLICKHOUSE_HTTP_URL names another"
+        )
 
     def _http_url_from_address(self) -> str:
         host, colon, port = self.addr.rpartition(":")

@@ -27,6 +27,8 @@ def migration_lines(
         ConfigurationError: No store (of the family) is configured.
     """
     lines: list[Line] = []
+    if settings.clickhouse.http_url:
+        lines.append(_clickhouse(settings))
     if settings.profile == "embedded":
         from outpost.migrations.sql.sqlite.dialect import sqlite_line
 
@@ -39,6 +41,22 @@ def migration_lines(
     if not lines:
         raise ConfigurationError(f"no {family or ''} store is configured to migrate".replace("  ", " "))
     return lines
+
+
+def _clickhouse(settings: Settings) -> Line:
+    from outpost.clients.http import HttpClient
+    from outpost.migrations.sql.clickhouse.dialect import clickhouse_line
+    from outpost.wiring.clickhouse import clickhouse_client
+
+    http = HttpClient()
+    return clickhouse_line(
+        clickhouse_client(settings.clickhouse, http),
+        database=settings.clickhouse.database,
+        deployment_id=settings.general.deployment_id,
+        cluster=settings.clickhouse.cluster,
+        address_origin=settings.clickhouse.http_url_origin,
+        close=http.aclose,
+    )
 
 
 async def pending_migrations(settings: Settings) -> Sequence[MigrationState]:

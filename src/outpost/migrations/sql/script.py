@@ -49,6 +49,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     directives: Mapping[str, str] = {}
 
     @property
+    def sent(self) -> str:
+        """The text on one line, for people."""
+        return " ".join(self.text.split())
+
+    @property
     def destructive(self) -> bool:
         return _DESTRUCTIVE.search(self.bare) is not None
 
@@ -86,7 +91,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     def destructive(self) -> Sequence[str]:
         """Return what deletes or drops something, each with where the data is kept."""
         return [
-            f"{statement.bare} (kept in {kept})" if (kept := statement.directives.get("keeps")) else statement.bare
+            f"{statement.sent} (kept in {kept})" if (kept := statement.directives.get("keeps")) else statement.sent
             for statement in self.statements
             if statement.destructive
         ]

@@ -1,0 +1,1 @@
+"""The line of ClickHouse: events and attempts of the distributed profile."""

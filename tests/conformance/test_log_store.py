@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from outpost.clients.postgres import Pool
 from outpost.conformance.log_store import LogHarness, LogStoreConformance
 from outpost.domain.attempt import Attempt
 from outpost.domain.event import Event
 from outpost.stores.log.memory import MemoryLog, MemoryLogStore
+from outpost.stores.log.postgres import PostgresLogStore
 from outpost.stores.log.sqlite import SQLiteLogStore
+from tests.support.postgres_log import insert_event as insert_postgres_event
 from tests.support.sqlite import fresh_database
 from tests.support.sqlite_log import insert_event, insert_task
 
@@ -43,3 +46,12 @@ class TestSQLiteLogStore(LogStoreConformance):
                 await database.write(lambda connection: insert_task(connection, event))
 
             yield LogHarness(store=SQLiteLogStore(database), record=record, owe=owe)
+
+
+class TestPostgresLogStore(LogStoreConformance):
+    @pytest.fixture
+    async def log(self, postgres_log: Pool) -> LogHarness:
+        async def record(event: Event, attempts: Sequence[Attempt]) -> None:
+            await insert_postgres_event(postgres_log, event, attempts)
+
+        return LogHarness(store=PostgresLogStore(postgres_log), record=record, owe=None)

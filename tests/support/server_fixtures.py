@@ -1,11 +1,13 @@
 """The servers that tests can ask for by name. Each is started once per test process, by the first test that asks."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from outpost.clients.postgres import Pool
 from tests.support.clickhouse import ClickHouseDatabase, ClickHouseServer, running_clickhouse
 from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.postgres_log import SCHEMA, execute, opened, restore
 from tests.support.rabbitmq import RabbitMQServer, running_rabbitmq
 
 
@@ -20,6 +22,21 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """The URL of a database of this test's own, with user and password."""
     with postgres.fresh_database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def _postgres_log_url(postgres: PostgresServer) -> Iterator[str]:
+    with postgres.fresh_database() as url:
+        restore(url, SCHEMA)
+        yield url
+
+
+@pytest.fixture
+async def postgres_log(_postgres_log_url: str) -> AsyncIterator[Pool]:
+    """A pool on a database with the tables of a log, which are empty."""
+    async with opened(_postgres_log_url) as pool:
+        await execute(pool, "TRUNCATE events, attempts")
+        yield pool
 
 
 @pytest.fixture(scope="session")

@@ -43,12 +43,13 @@ class LogHarness:
     Attributes:
         record: Stores an event with attempts made for it, as a ledger would. Called again with the same event, it
             stores further attempts.
-        owe: Gives a recorded event a task that waits for its first matched destination.
+        owe: Gives a recorded event a task that waits for its first matched destination; None if the store holds no
+            tasks.
     """
 
     store: LogStore
     record: Callable[[Event, Sequence[Attempt]], Awaitable[None]]
-    owe: Callable[[Event], Awaitable[None]]
+    owe: Callable[[Event], Awaitable[None]] | None
 
 
 class LogStoreConformance:
@@ -342,6 +343,8 @@ class LogStoreConformance:
         assert await log.store.delete_before(START + timedelta(days=1, microseconds=1), limit=10) == 1
 
     async def test_an_old_event_with_a_waiting_task_is_kept(self, log: LogHarness) -> None:
+        if log.owe is None:
+            pytest.skip("its tasks lie in another store")
         await log.record(an_event("owed"), [an_attempt("atm_1", event_id="owed")])
         await log.owe(an_event("owed"))
         await log.record(an_event("done"), [])
@@ -355,7 +358,8 @@ class LogStoreConformance:
     async def test_deleting_stops_at_the_limit_and_starts_with_the_oldest(self, log: LogHarness) -> None:
         for number in range(250):
             await log.record(an_event(f"evt_{number}", time=START - number * MICROSECOND), [])
-        await log.owe(an_event("evt_249", time=START - 249 * MICROSECOND))
+        late = an_attempt(event_id="evt_249", time=START + MICROSECOND)
+        await log.record(an_event("evt_249", time=START - 249 * MICROSECOND), [late])
 
         first = await log.store.delete_before(START + MICROSECOND, limit=220)
         left = {event.id for event in await self.events(log)}

@@ -14,6 +14,7 @@
     ├── Unavailable           try again later
     │   ├── StoreUnavailable
     │   └── BacklogFull
+    ├── RecordRejected        a store can never hold this record
     ├── StoreCorrupted        a person must look; the process stops
     ├── CannotUnseal          a stored secret does not open with the configured key
     └── ConfigurationError    wrong settings or usage: exit code 64
@@ -164,6 +165,17 @@ class BacklogFull(Unavailable):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         super().__init__(f"the backlog holds its limit of {limit} deliveries; publish again later")
+
+
+class RecordRejected(OutpostError):
+    """A store can never hold this record, as it is; trying again does not help."""
+
+    code = "record_rejected"
+
+    def __init__(self, record: str, cause: str) -> None:
+        self.record = record
+        self.cause = cause
+        super().__init__(f"{record} cannot be stored: {cause}")
 
 
 class StoreCorrupted(OutpostError):

@@ -80,7 +80,7 @@ class LogStore(Protocol):
     async def delete_before(self, instant: datetime, *, limit: int) -> int:
         """Delete up to `limit` events (with their attempts) that happened and were last attempted before `instant`.
 
-        An event with a task still waiting is kept. Returns how many events were deleted; fewer than `limit` means none
-        are left.
+        An event with a task still waiting in the same store is kept. Returns how many events were deleted; fewer than
+        `limit` means none are left.
         """
         ...

@@ -7,7 +7,7 @@
     ├── DatabaseNotFound      the server has no such database
     ├── PermissionDenied      the user may not do that
     ├── TransactionAborted    a deadlock, conflict or lock timeout; the transaction had no effect: run it again
-    ├── DataRejected          a value cannot be stored: a NUL, a number out of range, a wrong type
+    ├── DataRejected          a value cannot be stored: a NUL, out of range, too long, of a wrong type
     ├── ConstraintViolated    a key that is taken, a reference to nothing
     └── StatementFailed       the statement itself is wrong, or the schema is another one
 
@@ -104,6 +104,7 @@ _BY_CODE: dict[str, type[PostgresError]] = {
     "25006": Unavailable,  # read-only: a standby, until a fail-over is complete
     "3D000": DatabaseNotFound,
     "42501": PermissionDenied,
+    "54000": DataRejected,  # too long for an index, or for anything
     "40001": TransactionAborted,
     "40P01": TransactionAborted,
     "55P03": TransactionAborted,  # lock_timeout
@@ -161,7 +162,10 @@ def _of_the_server(address: str, error: Exception) -> PostgresError:
     sqlstate = str(getattr(error, "sqlstate", None) or "")
     kind = _BY_CODE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2]) or StatementFailed
     position = str(getattr(error, "position", None) or "")
-    return kind(address, _first_line(error), sqlstate=sqlstate, position=int(position) if position.isdigit() else None)
+    # asyncpg raises errors of the server for parameters that it cannot write itself, and then quotes the parameter.
+    sent = getattr(error, "severity", None) is not None
+    detail = _first_line(error) if sent else "a parameter has no form in Postgres"
+    return kind(address, detail, sqlstate=sqlstate, position=int(position) if position.isdigit() else None)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from outpost.domain.attempt import Attempt
+from outpost.domain.errors import RecordRejected
 from outpost.domain.event import Event
 from outpost.domain.identifiers import AttemptId, DestinationId, EventId, TenantId
 from outpost.ports.log_store import AttemptQuery, EventQuery, LoggedAttempt, TimeWindow
@@ -33,6 +34,23 @@ class MemoryLog:
         """Remove an event and its attempts."""
         self.events.pop((event.tenant_id, event.id), None)
         self.attempts = [attempt for attempt in self.attempts if _event_key(attempt) != (event.tenant_id, event.id)]
+
+
+class MemoryLogWriter:
+    """`LogWriter` into a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+
+    async def insert_many(self, entries: Sequence[LoggedAttempt]) -> Sequence[RecordRejected | None]:
+        known = {(attempt.time, attempt.id) for attempt in self._log.attempts}
+        for entry in entries:
+            if _event_key(entry.attempt) not in self._log.events:
+                self._log.remember_event(entry.event)
+            if (entry.attempt.time, entry.attempt.id) not in known:
+                known.add((entry.attempt.time, entry.attempt.id))
+                self._log.remember_attempt(entry.attempt)
+        return [None] * len(entries)
 
 
 class MemoryLogStore:

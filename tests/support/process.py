@@ -83,7 +83,7 @@ class OutpostProcess:
     async def healthy(self) -> bool:
         try:
             return (await call(self.port, "GET", "/healthz")).status == 200
-        except OSError:
+        except (OSError, EOFError):  # nobody listens, or it is just ending
             return False
 
     async def kill(self) -> None:

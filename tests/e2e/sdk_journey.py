@@ -37,7 +37,7 @@ def main(base: str, key: str, destination_url: str) -> None:
         )
         seen = {
             "tenant": tenant.id,
-            "tenants": [each.id for each in tenants.result.models],
+            "tenants": [each.id for each in tenants.models],
             "destination": destination.id,
             "listed": [each.id for each in listed],
             "event": published.id,
@@ -45,7 +45,7 @@ def main(base: str, key: str, destination_url: str) -> None:
             "retried": retried.success,
             "attempts": sorted((each.attempt_number, each.manual, str(each.status.value)) for each in both),
             "event_data": event.data,
-            "events": [each.id for each in events.result.models],
+            "events": [each.id for each in events.models],
             "response_status": single.response_data["status"],
             "token_tenant": token.tenant_id,
             "portal": portal.redirect_url.split("?")[0],
@@ -63,8 +63,8 @@ def _wait_for_attempts(sdk: Outpost, event_id: str, count: int) -> list:
     deadline = time.monotonic() + 20
     while True:
         page = sdk.attempts.list(request={"event_id": event_id, "include": ["event", "response_data"]})
-        if len(page.result.models) >= count or time.monotonic() > deadline:
-            return page.result.models
+        if len(page.models) >= count or time.monotonic() > deadline:
+            return page.models
         time.sleep(0.05)
 
 

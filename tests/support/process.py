@@ -64,6 +64,14 @@ class OutpostProcess:
 
     async def start(self, *, limits: Any = None) -> None:
         """Start `outpost serve` and wait until it answers."""
+        await self.begin(limits=limits)
+        async with asyncio.timeout(_START_SECONDS):
+            while not await self.healthy():
+                assert self.process.returncode is None, self.log.read_text()
+                await asyncio.sleep(0.02)
+
+    async def begin(self, *, limits: Any = None) -> None:
+        """Start `outpost serve` and do not wait for it."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *_COMMAND,
@@ -75,15 +83,11 @@ class OutpostProcess:
                 stderr=log,
                 preexec_fn=limits,
             )
-        async with asyncio.timeout(_START_SECONDS):
-            while not await self.healthy():
-                assert self._process.returncode is None, self.log.read_text()
-                await asyncio.sleep(0.02)
 
     async def healthy(self) -> bool:
         try:
             return (await call(self.port, "GET", "/healthz")).status == 200
-        except OSError:
+        except (OSError, EOFError):  # nobody listens, or it is just ending
             return False
 
     async def kill(self) -> None:

@@ -4,8 +4,8 @@ Publishing is the one request that comes by the thousand. A plain one (API key, 
 the connection) is taken from the parser straight to the publisher, with every other that arrives in the same tick of
 the loop. Whatever is not plain takes the long road through the ASGI app, which gives the same answers.
 
-A client that has begun a request and does not go on is cut off after `REQUEST_PATIENCE` seconds, and one whose request
-line and headers do not end is refused past `MAX_HEAD_BYTES`.
+A client that has begun a request and does not go on is cut off after `REQUEST_PATIENCE` seconds, or `STOP_PATIENCE`
+when the server stops, and one whose request line and headers do not end is refused past `MAX_HEAD_BYTES`.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from outpost.pipeline.publish import PublishCommand, PublishResult
 
 PUBLISH_PATH = b"/api/v1/publish"
 REQUEST_PATIENCE = 10.0
+STOP_PATIENCE = 0.5
 MAX_HEAD_BYTES = 1_048_576
 _PATIENT_BYTES = 65_536
 """Bytes within one period of patience that show a slow but honest upload."""
@@ -120,6 +121,16 @@ class PublishProtocol(HttpToolsProtocol):
         elif self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
             # Nothing is being answered, yet bytes came that began no request: no other timer watches this connection.
             self._await_request()
+
+    def shutdown(self) -> None:
+        """Close after the answer that is due. A request that is not here yet is not waited for as long as usual."""
+        super().shutdown()
+        if self._request_open and not self.transport.is_closing():
+            self.loop.call_later(STOP_PATIENCE, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._request_open and not self.pipeline and not self.transport.is_closing():
+            self.transport.close()
 
     def _await_request(self) -> None:
         if self._patience is None:

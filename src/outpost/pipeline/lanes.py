@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from outpost.domain.errors import Unavailable
+from outpost.domain.errors import StoreCorrupted, Unavailable
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import DeliveryQueue, LaneKey
@@ -51,6 +51,7 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
         ready: Leased tasks in memory that have not started, in total.
         lane_ready: The same for one destination.
         ready_bytes: Event data of all ready tasks.
+        drain_seconds: Once stopping, how long what is in flight may take to end.
     """
 
     in_flight: int = 512
@@ -59,6 +60,7 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
     ready: int = 8_192
     lane_ready: int = 2_048
     ready_bytes: int = 16 * 1024 * 1024
+    drain_seconds: float = 10.0
 
 
 class _Lane:
@@ -101,19 +103,23 @@ class Lanes:
         self._running = False
 
     async def run(self) -> None:
-        """Deliver until cancelled; then start nothing new and wait for what is in flight."""
+        """Deliver until cancelled; then start nothing new and wait for what is in flight.
+
+        Raises:
+            StoreCorrupted: Stored data is damaged. What was in flight has ended.
+        """
         self._loop = asyncio.get_running_loop()
+        self._fault: asyncio.Future[None] = self._loop.create_future()
         self._running = True
         try:
             for key, due_at in (await self._queue.next_due()).items():
                 self.tasks_wait(key, due_at)
-            await self._loop.create_future()
+            await self._fault
         finally:
             self._running = False
             if self._alarm is not None:
                 self._alarm.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            await self._drain()
 
     def may_lease(self, tenant_id: TenantId, destination_ids: Iterable[DestinationId]) -> frozenset[DestinationId]:
         """Return those destinations whose next task may come straight to memory instead of waiting in the store."""
@@ -191,6 +197,8 @@ class Lanes:
         in_time = True
         try:
             in_time = await self._deliver(task)
+        except StoreCorrupted:
+            raise
         except Exception:
             _logger.exception("delivery ended by a fault of this program; its task stays leased until a restart")
         finally:
@@ -286,10 +294,28 @@ class Lanes:
         if self._alarms:
             self._set_alarm()
 
+    # --- owning what runs
+
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._disown)
+
+    def _disown(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._fault.done():
+            self._fault.set_exception(error)
+
+    async def _drain(self) -> None:
+        """Let what is in flight end. What cannot, because its result cannot be stored, is left to the next start."""
+        if self._tasks:
+            _, endless = await asyncio.wait(self._tasks, timeout=self._limits.drain_seconds)
+            for task in endless:
+                task.cancel()
+            if endless:
+                _logger.warning("stopped before %d deliveries were stored; they are repeated", len(endless))
+                await asyncio.wait(endless)
 
 
 def lane_key(leased: LeasedTask) -> LaneKey:

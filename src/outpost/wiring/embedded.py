@@ -32,6 +32,9 @@ from outpost.wiring.providers import open_registry
 from outpost.workers.retention import Retention
 from outpost.workers.supervisor import Worker
 
+_SETTLING_SECONDS = 3.0
+"""At the end, what storing the results of the last deliveries may take."""
+
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a process of the API and delivery roles is made of."""
@@ -124,10 +127,12 @@ def _lock(stack: AsyncExitStack, path: Path) -> None:
 
 
 def _limits(settings: Settings) -> LaneLimits:
-    total = settings.pipeline.delivery_max_concurrency
+    pipeline = settings.pipeline
+    drain = pipeline.delivery_timeout_seconds + _SETTLING_SECONDS
+    total = pipeline.delivery_max_concurrency
     if total is None:
-        return LaneLimits()
-    return LaneLimits(in_flight=total, lane_in_flight=total, first_window=min(total, 16))
+        return LaneLimits(drain_seconds=drain)
+    return LaneLimits(in_flight=total, lane_in_flight=total, first_window=min(total, 16), drain_seconds=drain)
 
 
 def _retention(settings: Settings, log: LogStore, clock: Clock) -> Sequence[Worker]:

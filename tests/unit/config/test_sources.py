@@ -37,6 +37,8 @@ def test_fallbacks_stand_in_for_defaults_only(tmp_path: Path) -> None:
 
     assert (settings.sqlite.path, settings.api.key) == ("dev.db", "own")
     assert settings.profile == "embedded"
+    assert settings.is_set("API_KEY")
+    assert not settings.is_set("SQLITE_PATH")
 
 
 def test_set_to_the_default_is_told_from_unset(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """Which delivery goes next."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from outpost.conformance.ledger import START, TENANT, a_settlement, an_acceptance
 from outpost.domain.attempt import Attempt
-from outpost.domain.errors import StoreUnavailable
+from outpost.domain.errors import StoreCorrupted, StoreUnavailable
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId
 from outpost.pipeline.lanes import LaneLimits, Lanes
@@ -246,6 +249,55 @@ async def test_a_store_that_is_away_delays_and_loses_nothing() -> None:
         await deliveries.until(1)
 
     assert ledger.failures == 0
+
+
+class _DamagedLedger(MemoryLedger):
+    async def claim(self, lane: LaneKey, *, limit: int, now: datetime) -> Claim:
+        raise StoreCorrupted("memory", "bad page")
+
+
+async def test_damaged_data_met_while_claiming_ends_the_loop() -> None:
+    ledger = _DamagedLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    await ledger.accept_many([an_acceptance("evt_1", to=(QUICK,), lease=False)])
+    lanes = Lanes(queue=ledger, deliver=Deliveries().deliver, clock=lambda: datetime.now(UTC), limits=LaneLimits())
+
+    with pytest.raises(StoreCorrupted):
+        await asyncio.wait_for(lanes.run(), 5)
+
+
+async def test_damaged_data_met_while_delivering_ends_the_loop() -> None:
+    async def deliver(leased: LeasedTask) -> bool:
+        raise StoreCorrupted("memory", "bad page")
+
+    ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    await ledger.accept_many([an_acceptance("evt_1", to=(QUICK,), lease=False)])
+    lanes = Lanes(queue=ledger, deliver=deliver, clock=lambda: datetime.now(UTC), limits=LaneLimits())
+
+    with pytest.raises(StoreCorrupted):
+        await asyncio.wait_for(lanes.run(), 5)
+
+
+async def test_stopping_does_not_wait_for_ever_for_what_cannot_end() -> None:
+    deliveries = Deliveries()
+    deliveries.holding.add(SLOW)
+    ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    lanes = Lanes(
+        queue=ledger,
+        deliver=deliveries.deliver,
+        clock=lambda: datetime.now(UTC),
+        limits=LaneLimits(drain_seconds=0.01),
+    )
+    owner = asyncio.create_task(lanes.run())
+    await settled()
+    lanes.add(await leased_to(ledger, SLOW, names(1)))
+    await deliveries.until(1)
+
+    owner.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.wait_for(owner, 5)
+
+    assert deliveries.in_flight[SLOW] == 0
+    assert lanes.in_flight() == 0
 
 
 async def test_stopping_starts_nothing_new_and_waits_for_what_is_in_flight() -> None:

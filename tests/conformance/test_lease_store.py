@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from outpost.clients.postgres import Target
 from outpost.clients.redis import Redis, RedisClient, RedisCluster, RedisOptions
 from outpost.conformance.lease_store import LeaseHarness, LeaseStoreConformance
 from outpost.migrations.lease import Timings
 from outpost.migrations.redis.lease import RedisLease
+from outpost.migrations.sql.postgres.database import Database
+from outpost.migrations.sql.postgres.lease import PostgresLease
 from outpost.migrations.sql.sqlite.dialect import sqlite_line
 from tests.support.leases import MemoryLease
 from tests.support.servers.redis import RedisServer, RedisServerCluster
@@ -40,6 +43,22 @@ class TestSQLiteLease(LeaseStoreConformance):
                 connection.execute("UPDATE outpost_migration_lease SET heartbeat_at = heartbeat_at - ?", (seconds,))
 
         return LeaseHarness(lease=lease, other=other, age=age)
+
+
+class TestPostgresLease(LeaseStoreConformance):
+    @pytest.fixture
+    async def harness(self, postgres_url: str) -> AsyncIterator[LeaseHarness]:
+        database = Database(Target.parse(postgres_url))
+
+        async def age(seconds: float) -> None:
+            async with database.connected() as connection:
+                statement = "UPDATE outpost_migration_lease SET heartbeat_at = heartbeat_at - make_interval(secs => $1)"
+                await connection.execute(statement, seconds)
+
+        lease, other = (PostgresLease(database, Timings()) for _ in range(2))
+        yield LeaseHarness(lease=lease, other=other, age=age)
+        await lease.close()
+        await other.close()
 
 
 def _redis_harness(redis: Redis) -> LeaseHarness:

@@ -27,6 +27,10 @@ def migration_lines(
         ConfigurationError: No store (of the family) is configured.
     """
     lines: list[Line] = []
+    if settings.postgres.url:
+        from outpost.migrations.sql.postgres.dialect import postgres_line
+
+        lines.append(postgres_line(settings.postgres.url, timings))
     if settings.clickhouse.http_url:
         lines.append(_clickhouse(settings))
     if settings.profile == "embedded":

@@ -59,6 +59,10 @@ class Connection(Protocol):
 
     def is_closed(self) -> bool: ...
 
+    def get_server_pid(self) -> int:
+        """Return the number by which whoever answered the connection calls the session."""
+        ...
+
 
 class NativeConnection(Connection, Protocol):
     """What this package does with a connection and its users do not."""

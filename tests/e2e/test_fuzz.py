@@ -11,13 +11,21 @@ from tests.support.process import API_KEY, running_outpost
 from tests.support.sdk import schemathesis_program
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
-_EXAMPLES = "40"
+_EXAMPLES = "20"
+# Most of what is made up names a tenant that does not exist; this one does, until it is deleted, and again after a PUT.
+_SETTINGS = """
+[parameters]
+"path.tenant_id" = "acme"
+"query.tenant_id" = "acme"
+"""
 
 
 @pytest.mark.timeout(600)
 async def test_requests_made_from_the_schema_and_against_it_meet_no_5xx(tmp_path: Path) -> None:
     program = schemathesis_program()
+    (tmp_path / "schemathesis.toml").write_text(_SETTINGS)
     async with running_outpost(tmp_path) as outpost:
+        await outpost.api("PUT", "/tenants/acme")
         fuzzing = await asyncio.create_subprocess_exec(
             str(program),
             "run",
@@ -66,15 +74,14 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(BODIES)))
-async def test_a_body_that_is_rubbish_is_refused_and_stores_nothing(tmp_path: Path, number: int) -> None:
+async def test_a_body_that_is_rubbish_is_refused_and_stores_nothing(tmp_path: Path) -> None:
     async with running_outpost(tmp_path) as outpost:
         await outpost.destination("acme", "http://127.0.0.1:9/")
 
-        answer = await outpost.api("POST", "/publish", raw=BODIES[number])
+        answers = [await outpost.api("POST", "/publish", raw=body) for body in BODIES]
 
-        assert answer.status == 422, answer.body[:500]
-        assert answer.json()["status"] == 422
+        assert [body[:100] for body, answer in zip(BODIES, answers, strict=True) if answer.status != 422] == []
+        assert {answer.json()["status"] for answer in answers} == {422}
         assert outpost.rows("SELECT count(*) FROM events") == [(0,)]
 
 
@@ -118,19 +125,18 @@ async def test_a_request_that_never_ends_is_cut_off(tmp_path: Path) -> None:
         assert await outpost.healthy()
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
-        b"NONSENSE\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    ],
-)
-async def test_a_broken_request_is_answered_with_400(tmp_path: Path, request_: bytes) -> None:
-    async with running_outpost(tmp_path) as outpost:
-        answer = await exchange(outpost.port, request_)
+BROKEN = [
+    b"NONSENSE\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+]
 
-        assert answer.status == 400
+
+async def test_a_broken_request_is_answered_with_400(tmp_path: Path) -> None:
+    async with running_outpost(tmp_path) as outpost:
+        answers = [await exchange(outpost.port, request) for request in BROKEN]
+
+        assert [answer.status for answer in answers] == [400] * len(BROKEN)
         assert await outpost.healthy()

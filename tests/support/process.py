@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,13 @@ _START_SECONDS = 20.0
 class OutpostProcess:
     """One Outpost over its runs: it may be started, killed and started again on the same file."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str] | None = None, *, program: Sequence[str] | None = None
+    ) -> None:
+        """Args:
+        program: What is run instead of `outpost`.
+        """
+        self._program = program or (sys.executable, "-m", "outpost")
         self.database = folder / "outpost.db"
         self.port = free_port()
         self.log = folder / "outpost.log"
@@ -44,7 +50,7 @@ class OutpostProcess:
     async def run(self, *arguments: str, limits: Any = None, **settings: str) -> tuple[int, str, str]:
         """Run `outpost` to its end; return exit code, standard output and standard error."""
         process = await asyncio.create_subprocess_exec(
-            *_COMMAND,
+            *self._program,
             *arguments,
             env=self._environment(settings),
             cwd=self._folder,
@@ -74,7 +80,7 @@ class OutpostProcess:
         """Start `outpost serve` and do not wait for it."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *_COMMAND,
+                *self._program,
                 "serve",
                 env=self._environment({}),
                 cwd=self._folder,
@@ -120,11 +126,15 @@ class OutpostProcess:
         finally:
             connection.close()
 
+    async def until(self, query: str, value: Any, *, seconds: float = 60) -> None:
+        """Wait until the first value that `query` finds in the file is this one."""
+        async with asyncio.timeout(seconds):
+            while self.rows(query)[0][0] != value:
+                await asyncio.sleep(0.05)
+
     async def until_settled(self, seconds: float = 60) -> None:
         """Wait until no task is left."""
-        async with asyncio.timeout(seconds):
-            while self.rows("SELECT count(*) FROM tasks")[0][0]:
-                await asyncio.sleep(0.05)
+        await self.until("SELECT count(*) FROM tasks", 0, seconds=seconds)
 
     def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
@@ -136,9 +146,6 @@ class OutpostProcess:
     async def __aexit__(self, *_: object) -> None:
         if self._process is not None and self._process.returncode is None:
             await self.kill()
-
-
-_COMMAND = (sys.executable, "-m", "outpost")
 
 
 @asynccontextmanager

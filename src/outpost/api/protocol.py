@@ -22,7 +22,7 @@ from outpost.pipeline.publish import PublishCommand, PublishResult
 
 PUBLISH_PATH = b"/api/v1/publish"
 REQUEST_PATIENCE = 10.0
-STOP_PATIENCE = 0.5
+STOP_PATIENCE = 0.25
 MAX_HEAD_BYTES = 1_048_576
 _PATIENT_BYTES = 65_536
 """Bytes within one period of patience that show a slow but honest upload."""

@@ -39,6 +39,9 @@ Deliver = Callable[[LeasedTask], Awaitable[bool]]
 
 _FIRST_CLAIM_PAUSE = 0.2
 _LONGEST_CLAIM_PAUSE = 15.0
+_LONGEST_SLEEP = 5.0
+"""The timers of a loop stand still while the machine is suspended, and know nothing of a clock that is set: the alarm
+looks at the clock at least this often."""
 
 
 class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,7 +282,7 @@ class Lanes:
             self._alarm.cancel()
         wait = (self._alarms[0][0] - self._clock()) / timedelta(seconds=1)
         # A millisecond late rather than early: the store compares whole milliseconds.
-        self._alarm = self._loop.call_later(max(0.0, wait) + 0.001, self._wake)
+        self._alarm = self._loop.call_later(min(max(0.0, wait) + 0.001, _LONGEST_SLEEP), self._wake)
 
     def _wake(self) -> None:
         self._alarm = None

@@ -132,7 +132,9 @@ def _limits(settings: Settings) -> LaneLimits:
     total = pipeline.delivery_max_concurrency
     if total is None:
         return LaneLimits(drain_seconds=drain)
-    return LaneLimits(in_flight=total, lane_in_flight=total, first_window=min(total, 16), drain_seconds=drain)
+    return LaneLimits(
+        in_flight=total, lane_in_flight=total, first_window=max(1, min(total // 2, 16)), drain_seconds=drain
+    )
 
 
 def _retention(settings: Settings, log: LogStore, clock: Clock) -> Sequence[Worker]:

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-from outpost_sdk import Outpost
+from outpost_sdk import Outpost  # pyright: ignore[reportMissingImports]  lives in the SDK's own environment
 
 
 def main(base: str, key: str, destination_url: str) -> None:

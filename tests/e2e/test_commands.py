@@ -7,6 +7,7 @@ import re
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.support.http import call
 from tests.support.process import OutpostProcess, free_port, running_outpost
@@ -146,5 +147,5 @@ async def _paste(command: str) -> dict[str, object]:
     return answer.json()
 
 
-async def _arrivals(port: int) -> list[dict[str, object]]:
+async def _arrivals(port: int) -> list[dict[str, Any]]:
     return (await call(port, "GET", "/dev/receiver", headers={"Accept": "application/json"})).json()

@@ -7,6 +7,7 @@ import re
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.support.http import call
 from tests.support.process import OutpostProcess, free_port, running_outpost
@@ -126,7 +127,7 @@ async def test_dev_starts_with_nothing_configured_and_its_three_commands_work(tm
     assert key.read_text() not in printed
 
 
-async def _paste(command: str) -> dict[str, object]:
+async def _paste(command: str) -> dict[str, Any]:
     """Run the command's arguments as curl would, without needing curl."""
     method = re.search(r"-X (\w+)", command)
     url = re.search(r"http://127\.0\.0\.1:(\d+)(\S*)", command)
@@ -146,5 +147,5 @@ async def _paste(command: str) -> dict[str, object]:
     return answer.json()
 
 
-async def _arrivals(port: int) -> list[dict[str, object]]:
+async def _arrivals(port: int) -> list[dict[str, Any]]:
     return (await call(port, "GET", "/dev/receiver", headers={"Accept": "application/json"})).json()

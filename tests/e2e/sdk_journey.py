@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-from outpost_sdk import Outpost
+from outpost_sdk import Outpost  # pyright: ignore[reportMissingImports]  # the environment that runs this has it
 
 
 def main(base: str, key: str, destination_url: str) -> None:

@@ -127,7 +127,7 @@ async def test_dev_starts_with_nothing_configured_and_its_three_commands_work(tm
     assert key.read_text() not in printed
 
 
-async def _paste(command: str) -> dict[str, object]:
+async def _paste(command: str) -> dict[str, Any]:
     """Run the command's arguments as curl would, without needing curl."""
     method = re.search(r"-X (\w+)", command)
     url = re.search(r"http://127\.0\.0\.1:(\d+)(\S*)", command)

@@ -162,6 +162,28 @@ async def test_a_run_that_is_asked_to_stop_frees_the_lock(
     await _assert_finished(single, wanted)
 
 
+@pytest.mark.parametrize("place", ["redis.unlinked:1", "redis.stripped:1"])
+async def test_a_cleanup_killed_anywhere_is_finished_by_the_next(
+    single: RedisStore, outpost: OutpostProcess, place: str
+) -> None:
+    single.write(snapshot("v0.5.1"))
+    _configured(outpost, single)
+    await outpost.run(*APPLY)
+    await outpost.run("migrate", "verify", "--full")
+
+    killed, _, err = await outpost.run("migrate", "cleanup", "--yes", "--force", **_dies_at(place))
+    await outpost.run("migrate", "unlock", "--yes")
+    finished, _, complaint = await outpost.run("migrate", "cleanup", "--yes", "--force")
+    _, left, _ = await outpost.run("migrate", "cleanup", "--plan")
+
+    assert killed == -signal.SIGKILL, err
+    assert finished == 0, complaint
+    assert "There is no old data to remove." in left
+    assert not [key for key in _records(single) if not key.startswith(b"tenant:{")]
+    async with single.coordinator() as coordinator:
+        assert (await coordinator.status()).pending == []
+
+
 async def test_many_runners_at_once_apply_each_migration_once(store: RedisStore) -> None:
     wanted = await _undisturbed(store)
 

@@ -11,8 +11,8 @@ _REPAIRS = {
     "WRONGPASS": "correct REDIS_PASSWORD or REDIS_USERNAME",
     "NOPERM": "grant the user what `outpost migrate doctor` lists",
     "READONLY": "connect to the primary: this is a read-only replica",
-    "OOM": "raise maxmemory; nothing was written",
-    "MISCONF": "Redis cannot save to disk: mend that first; nothing was written",
+    "OOM": "raise maxmemory, then run it again; what was done is kept",
+    "MISCONF": "Redis cannot save to disk: mend that, then run it again; what was done is kept",
 }
 
 

@@ -25,7 +25,7 @@ run: $(READY) ## Start Outpost on this machine, with everything it needs, to try
 	@$(BIN)/outpost dev $(ARGS)
 
 test: $(READY) $(SIDE_ENVIRONMENTS) servers ## Run all tests.
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
 
 servers: $(READY) ## Obtain the servers that tests start.
 	@tools/test-servers

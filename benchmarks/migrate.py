@@ -6,6 +6,7 @@ write the same old keys. 62,500 tenants with three destinations are some 310,000
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -16,6 +17,8 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+
+import psutil
 
 from benchmarks.delay import delayed
 from benchmarks.legacy_redis import fill
@@ -64,13 +67,25 @@ async def migrate(port: int, *arguments: str) -> dict[str, float]:
     process = await asyncio.create_subprocess_exec(
         *program, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
+    watching = asyncio.create_task(_largest_memory(process.pid))
     _, err = await process.communicate()
     seconds = time.perf_counter() - started
     if process.returncode:
         sys.exit(f"{' '.join(arguments)} ended with {process.returncode}:\n{err.decode()}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 2), "largest_rss_mb": round(after.ru_maxrss / 1024)}
+    return {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 2), "largest_rss_mb": await watching}
+
+
+async def _largest_memory(pid: int) -> int:
+    """Return the most MiB the process had in memory until it ended."""
+    largest = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            largest = max(largest, process.memory_info().rss)
+            await asyncio.sleep(0.02)
+    return round(largest / 1024 / 1024)
 
 
 class Foreground:

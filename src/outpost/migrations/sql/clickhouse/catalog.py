@@ -1,6 +1,5 @@
 """What the server says of our tables: the ground on which everything is decided."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -78,11 +77,9 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 async def read_catalog(server: Server, names: Names) -> Catalog:
     """Return what exists of the tables this line knows."""
     asked = {"tables": [names.full(table) for table in _KNOWN]}
-    tables, columns, indexes = await asyncio.gather(
-        server.select(_TABLES, asked, row=Table),
-        server.select(_COLUMNS, asked, row=Column),
-        server.select(_INDEXES, asked, row=Index),
-    )
+    tables = await server.select(_TABLES, asked, row=Table)
+    columns = await server.select(_COLUMNS, asked, row=Column)
+    indexes = await server.select(_INDEXES, asked, row=Index)
     short = msgspec.structs.replace
     return Catalog(
         tables={names.short(table.name): short(table, name=names.short(table.name)) for table in tables},

@@ -107,6 +107,13 @@ def format_time(instant: datetime) -> str:
     return text + "Z"
 
 
+def format_seconds(instant: datetime) -> str:
+    """Return an aware instant as RFC 3339 in UTC, cut to whole seconds."""
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return instant.isoformat()[:19] + "Z"
+
+
 def parse_time(text: str) -> datetime:
     """Return an RFC 3339 timestamp (0 to 9 fraction digits) as aware UTC, cut to microseconds.
 

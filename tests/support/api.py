@@ -35,7 +35,7 @@ from outpost.pipeline.lanes import LaneLimits, Lanes
 from outpost.pipeline.match import Matcher
 from outpost.pipeline.publish import PublishCommand, Publisher, PublishResult
 from outpost.pipeline.retry import ManualRetry
-from outpost.ports.ledger import Settlement
+from outpost.pipeline.settle import Settler
 from outpost.ports.provider import Sender
 from outpost.stores.ledger.memory import MemoryLedger
 from outpost.stores.log.memory import MemoryLog, MemoryLogStore
@@ -195,21 +195,20 @@ async def running_api(**options: Any) -> AsyncIterator[InProcessOutpost]:
 async def _pipeline(
     outpost: InProcessOutpost, stack: AsyncExitStack
 ) -> tuple[Gatherer[PublishCommand, PublishResult], ManualRetry]:
-    async def settle(settlements: Sequence[Settlement]) -> Sequence[None]:
-        await outpost.ledger.settle_many(settlements)
-        return [None] * len(settlements)
-
-    settlements = await stack.enter_async_context(Gatherer[Settlement, None](settle))
     deliverer = Deliverer(
         tenants=outpost.store,
         senders=outpost.receivers,
-        settlements=settlements,
         retry_policy=RetryPolicy(),
         mint_attempt_id=_numbered("atm_"),
         clock=outpost.clock,
-        on_retry=lambda lane, due_at: lanes.tasks_wait(lane, due_at),
     )
-    lanes = Lanes(queue=outpost.ledger, deliver=deliverer.deliver, clock=outpost.clock, limits=LaneLimits())
+    lanes = Lanes(
+        queue=outpost.ledger,
+        deliver=deliverer.deliver,
+        settle=Settler(outpost.ledger).settle,
+        clock=outpost.clock,
+        limits=LaneLimits(),
+    )
     matcher = Matcher()
     publisher = Publisher(
         tenants=outpost.store,

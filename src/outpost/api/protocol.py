@@ -2,7 +2,8 @@
 
 Publishing is the one request that comes by the thousand. A plain one (API key, Content-Length, nothing ahead of it on
 the connection) is taken from the parser straight to the publisher, with every other that arrives in the same tick of
-the loop. Whatever is not plain takes the long road through the ASGI app, which gives the same answers.
+the loop. A publisher's requests begin with the same lines again and again: what the parser made of them once is
+remembered (`KnownHeads`). Whatever is not plain takes the long road through the ASGI app, which gives the same answers.
 
 A client that has begun a request and does not go on is cut off after `REQUEST_PATIENCE` seconds, or `STOP_PATIENCE`
 when the server stops, and one whose request line and headers do not end is refused past `MAX_HEAD_BYTES`.
@@ -21,6 +22,7 @@ from outpost.api.errors import Problem
 from outpost.pipeline.publish import PublishCommand, PublishResult
 
 PUBLISH_PATH = b"/api/v1/publish"
+_PUBLISH_LINE = b"POST " + PUBLISH_PATH + b" HTTP/1.1\r\n"
 REQUEST_PATIENCE = 10.0
 STOP_PATIENCE = 0.25
 MAX_HEAD_BYTES = 1_048_576
@@ -28,6 +30,27 @@ _PATIENT_BYTES = 65_536
 """Bytes within one period of patience that show a slow but honest upload."""
 
 Submit = Callable[[PublishCommand], "asyncio.Future[PublishResult]"]
+
+
+class KnownHeads:
+    """Request heads that were read before and found to be those of plain publish requests on kept connections."""
+
+    _MOST = 1_024
+    _LONGEST = 2_048
+
+    def __init__(self) -> None:
+        self._lengths: dict[bytes, int] = {}
+
+    def body_length(self, head: bytes) -> int | None:
+        """Return the length of the body that follows; None if the head is not known."""
+        return self._lengths.get(head)
+
+    def remember(self, head: bytes, body_length: int) -> None:
+        if len(head) > self._LONGEST:
+            return
+        if len(self._lengths) >= self._MOST:
+            self._lengths.clear()
+        self._lengths[head] = body_length
 
 
 class PublishRoad:
@@ -53,6 +76,7 @@ class PublishRoad:
         self.submit = submit
         self.encode = encode
         self.refuse = refuse
+        self.heads = KnownHeads()
 
 
 class _Exchange:
@@ -61,7 +85,7 @@ class _Exchange:
     __slots__ = ("body", "disconnected", "keep_alive", "more_body", "response_complete")
 
     def __init__(self, *, keep_alive: bool) -> None:
-        self.body = bytearray()
+        self.body: bytes | bytearray = bytearray()
         self.keep_alive = keep_alive
         self.more_body = True
         self.disconnected = False
@@ -92,20 +116,32 @@ class PublishProtocol(HttpToolsProtocol):
         self._received = 0
         self._head_bytes = 0
         self._request_open = False
+        self._head: bytes | None = None
         self._patience: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._request_is_here()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
         self._when_lost()
 
     # --- patience
 
     def data_received(self, data: bytes) -> None:
+        if data.startswith(_PUBLISH_LINE) and not self._request_open and self._is_free():
+            end = data.find(b"\r\n\r\n") + 4
+            self._head = head = data[:end]
+            if self.road.heads.body_length(head) == len(data) - end:
+                self._request_is_here()
+                self.cycle = exchange = _Exchange(keep_alive=True)  # type: ignore[assignment]
+                self._publish(exchange, data[end:])
+                return
         self._received += len(data)
         self._head_bytes += len(data)
-        self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -114,13 +150,18 @@ class PublishProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(400, "invalid HTTP request")
             return
+        finally:
+            self._head = None
         if self._request_open:  # most requests arrive whole and need no timer
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(431, "request header too large")
             self._await_request()
-        elif self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
-            # Nothing is being answered, yet bytes came that began no request: no other timer watches this connection.
+        elif self._is_free():  # bytes came that began no request
             self._await_request()
+
+    def _is_free(self) -> bool:
+        """Say whether every request so far has its answer."""
+        return self.cycle is None or self.cycle.response_complete
 
     def shutdown(self) -> None:
         """Close after the answer that is due. A request that is not here yet is not waited for as long as usual."""
@@ -170,16 +211,25 @@ class PublishProtocol(HttpToolsProtocol):
         self._request_open = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head_open:  # what comes after the body, in a chunked one, is nobody's header
-            super().on_header(name, value)
+        if not self._head_open:  # what comes after the body, in a chunked one, is nobody's header
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._head_open = False
         if self.parser.should_upgrade():
             return
-        if self.url == PUBLISH_PATH and self._is_plain_publish():
-            self.cycle = _Exchange(keep_alive=self.parser.should_keep_alive())  # type: ignore[assignment]
-            return
+        if self.url == PUBLISH_PATH:
+            length = self._plain_body_length()
+            if length is not None:
+                keep_alive = self.parser.should_keep_alive()
+                if keep_alive and self._head is not None:
+                    self.road.heads.remember(self._head, length)
+                self.cycle = _Exchange(keep_alive=keep_alive)  # type: ignore[assignment]
+                return
         # The base class starts a request with its line and headers empty: give it what was parsed meanwhile.
         url, headers, expect = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -187,28 +237,27 @@ class PublishProtocol(HttpToolsProtocol):
         self.scope["headers"] = headers
         super().on_headers_complete()
 
-    def _is_plain_publish(self) -> bool:
+    def _plain_body_length(self) -> int | None:
+        """Return the length of the body if this is a publish request for the short road, else None."""
         if self.parser.get_method() != b"POST" or self.expect_100_continue or self.road.authorization is None:
-            return False
-        if self.cycle is not None and not self.cycle.response_complete:
-            return False
+            return None
+        if not self._is_free():
+            return None
         length = authorization = None
         for name, value in self.headers:
             if name == b"content-length":
                 length = value
             elif name == b"authorization":
                 if authorization is not None:
-                    return False
+                    return None
                 authorization = value
             elif name == b"transfer-encoding":
-                return False
-        return (
-            authorization is not None
-            and compare_digest(authorization, self.road.authorization)
-            and length is not None
-            and length.isdigit()
-            and int(length) <= self.road.max_body
-        )
+                return None
+        if authorization is None or not compare_digest(authorization, self.road.authorization):
+            return None
+        if length is None or not length.isdigit() or int(length) > self.road.max_body:
+            return None
+        return int(length)
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
@@ -226,10 +275,13 @@ class PublishProtocol(HttpToolsProtocol):
         if type(exchange) is not _Exchange:
             super().on_message_complete()
             return
+        self._publish(exchange, bytes(exchange.body))
+
+    def _publish(self, exchange: _Exchange, body: bytes) -> None:
         exchange.more_body = False
         road = self.road
         try:
-            future = road.submit(road.decode(bytes(exchange.body)))
+            future = road.submit(road.decode(body))
         except Exception as error:
             self._answer(exchange, *road.refuse(error))
         else:
@@ -247,9 +299,34 @@ class PublishProtocol(HttpToolsProtocol):
             self._answer(exchange, *self.road.refuse(error if isinstance(error, Exception) else Exception("stopped")))
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.pipeline:  # a client that sends requests faster than they are answered must wait
-            self.flow.pause_reading()
+        """Go on to the next request of the pipeline, or wait for one."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            if self.pipeline:  # a client that sends requests faster than they are answered must wait
+                self.flow.pause_reading()
+        else:
+            self._idle_since = self.loop.time()
+            if self._idle_timer is None:
+                self._watch_idleness(self.timeout_keep_alive)
+
+    def _watch_idleness(self, seconds: float) -> None:
+        """Set the timer that closes an idle connection. It is left to run and looked at when it goes off: making and
+        cancelling one for each request would cost as much as parsing it."""
+        self._idle_timer = self.loop.call_later(seconds, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        self._idle_timer = None
+        if self._request_open or not self._is_free() or self.transport.is_closing():
+            return  # the next answer sets the timer again
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._watch_idleness(left)
+        else:
+            self.transport.close()
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer bytes that are no request, and close."""

@@ -1,8 +1,7 @@
-"""One task → one send → one attempt, settled before the task leaves memory."""
+"""One task → one send → one attempt."""
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -11,13 +10,10 @@ import msgspec
 from outpost.domain.attempt import Attempt, AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DropReason
 from outpost.domain.destination import Destination
-from outpost.domain.errors import InvalidInput, OutpostError, StoreCorrupted, Unavailable
+from outpost.domain.errors import InvalidInput, OutpostError, StoreCorrupted
 from outpost.domain.identifiers import AttemptId, MintId
 from outpost.domain.retry_policy import RetryPolicy
-from outpost.pipeline.gather import Gatherer
-from outpost.pipeline.lanes import lane_key
 from outpost.ports.clock import Clock
-from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.ports.provider import Sender
 from outpost.ports.tenant_store import DestinationsByTenant
@@ -39,10 +35,9 @@ class Senders(Protocol):
 
 
 class Deliverer:
-    """Delivers leased tasks and settles them.
+    """Delivers leased tasks.
 
-    A dependency that is down pauses the task; it neither burns an attempt nor loses the result of one: what a
-    destination answered is kept until the ledger has taken it.
+    A dependency that is down pauses the task; it does not burn an attempt.
     """
 
     def __init__(
@@ -50,25 +45,18 @@ class Deliverer:
         *,
         tenants: DestinationsByTenant,
         senders: Senders,
-        settlements: "Gatherer[Settlement, None]",
         retry_policy: RetryPolicy,
         mint_attempt_id: MintId,
         clock: Clock,
-        on_retry: Callable[[LaneKey, datetime], None],
     ) -> None:
-        """Args:
-        on_retry: Told of each planned retry: whose it is and when it is due.
-        """
         self._tenants = tenants
         self._senders = senders
-        self._settlements = settlements
         self._retry_policy = retry_policy
         self._mint_attempt_id = mint_attempt_id
         self._clock = clock
-        self._on_retry = on_retry
 
-    async def deliver(self, leased: LeasedTask) -> bool:
-        """Deliver one task and settle it; return False if the destination let the deadline pass.
+    async def deliver(self, leased: LeasedTask) -> Settlement:
+        """Deliver one task and say how it ended.
 
         Raises:
             StoreCorrupted: Nothing more can be done in this process.
@@ -76,18 +64,13 @@ class Deliverer:
         pause = _FIRST_PAUSE
         while True:
             try:
-                settlement = await self._try(leased)
-                break
+                return await self._try(leased)
             except StoreCorrupted:
                 raise
             except OutpostError as error:
                 _logger.warning("delivery waits", extra={"fields": {"error": str(error), "pause_seconds": pause}})
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
-        await self._settle(settlement)
-        if settlement.retry_at is not None:
-            self._on_retry(lane_key(leased), settlement.retry_at)
-        return settlement.attempt is None or settlement.attempt.code != "timeout"
 
     async def _try(self, leased: LeasedTask) -> Settlement:
         task = leased.task
@@ -164,18 +147,6 @@ class Deliverer:
         if settlement.retry_at is not None:
             fields["retry_backoff_ms"] = _milliseconds(settlement.retry_at - attempt.time)
         _attempted.write(**fields)
-
-    async def _settle(self, settlement: Settlement) -> None:
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                await self._settlements.submit(settlement)
-            except Unavailable as error:
-                _logger.warning("settling waits", extra={"fields": {"error": str(error), "pause_seconds": pause}})
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-            else:
-                return
 
 
 def _milliseconds(span: timedelta) -> int:

@@ -2,9 +2,9 @@
 
 Each destination with something to deliver has a lane:
 
-    stored, waiting ──claim──▶ ready (in memory, leased) ──start──▶ in flight ──▶ settled
-        ▲                                                              │
-        └───────────────────── retry, due later ◀──────────────────────┘
+    stored, waiting ──claim──▶ ready (in memory, leased) ──start──▶ in flight ──▶ ended ──▶ settled
+        ▲                                                                                     │
+        └──────────────────────────────── retry, due later ◀──────────────────────────────────┘
 
 Three rules:
 
@@ -12,36 +12,35 @@ Three rules:
 2. A lane's room is a window, like TCP's: it grows with each delivery that ends in time and halves when one runs into
    its deadline, down to one. A receiver that hangs soon holds one slot; what costs the others is time, not failure.
 3. Memory is bounded. Past the limits on ready tasks and their bytes, tasks stay in the store and are claimed when the
-   lane has room again, earliest first.
+   lane has room again, earliest first. A delivery holds its slot until its result is stored.
 """
 
 import asyncio
-import heapq
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from datetime import datetime, timedelta
-from itertools import count
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from outpost.domain.errors import StoreCorrupted, Unavailable
 from outpost.domain.identifiers import DestinationId, TenantId
+from outpost.pipeline.alarms import Alarms
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import DeliveryQueue, LaneKey
-from outpost.ports.ledger import LeasedTask
+from outpost.ports.ledger import LeasedTask, Settlement
 
 _logger = logging.getLogger(__name__)
 
-Deliver = Callable[[LeasedTask], Awaitable[bool]]
-"""Delivers and settles one task. Returns False if the destination let the deadline pass."""
+Deliver = Callable[[LeasedTask], Coroutine[Any, Any, Settlement]]
+"""Delivers one task and says how it ended."""
+
+Settle = Callable[[Sequence[Settlement]], Coroutine[Any, Any, None]]
+"""Stores how deliveries ended; returns when it is stored."""
 
 _FIRST_CLAIM_PAUSE = 0.2
 _LONGEST_CLAIM_PAUSE = 15.0
-_LONGEST_SLEEP = 5.0
-"""The timers of a loop stand still while the machine is suspended, and know nothing of a clock that is set: the alarm
-looks at the clock at least this often."""
 
 
 class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,9 +87,12 @@ class _Lane:
 class Lanes:
     """Starts deliveries, lane by lane. Use `run` as its one owner; everything else is called from the event loop."""
 
-    def __init__(self, *, queue: DeliveryQueue, deliver: Deliver, clock: Clock, limits: LaneLimits) -> None:
+    def __init__(
+        self, *, queue: DeliveryQueue, deliver: Deliver, settle: Settle, clock: Clock, limits: LaneLimits
+    ) -> None:
         self._queue = queue
         self._deliver = deliver
+        self._settle = settle
         self._clock = clock
         self._limits = limits
         self._lanes: dict[LaneKey, _Lane] = {}
@@ -99,9 +101,9 @@ class Lanes:
         self._ready = 0
         self._ready_bytes = 0
         self._starved: set[_Lane] = set()
-        self._alarms: list[tuple[datetime, int, LaneKey]] = []
-        self._alarm_number = count()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarms = Alarms(self._is_due, clock=clock)
+        self._deliveries: dict[asyncio.Task[Settlement], _Lane] = {}
+        self._ended: list[tuple[_Lane, Settlement]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
 
@@ -113,6 +115,7 @@ class Lanes:
         """
         self._loop = asyncio.get_running_loop()
         self._fault: asyncio.Future[None] = self._loop.create_future()
+        self._alarms.start(self._loop)
         self._running = True
         try:
             for key, due_at in (await self._queue.next_due()).items():
@@ -120,8 +123,7 @@ class Lanes:
             await self._fault
         finally:
             self._running = False
-            if self._alarm is not None:
-                self._alarm.cancel()
+            self._alarms.stop()
             await self._drain()
 
     def may_lease(self, tenant_id: TenantId, destination_ids: Iterable[DestinationId]) -> frozenset[DestinationId]:
@@ -151,9 +153,7 @@ class Lanes:
             self._claim_if_room(lane)
         elif lane.due_at is None or due_at < lane.due_at:
             lane.due_at = due_at
-            heapq.heappush(self._alarms, (due_at, next(self._alarm_number), key))
-            if self._alarms[0][2] == key:
-                self._set_alarm()
+            self._alarms.set(key, due_at)
 
     def in_flight(self) -> int:
         return self._in_flight
@@ -189,44 +189,71 @@ class Lanes:
             self._ready_bytes -= len(task.task.event.data)
             lane.in_flight += 1
             self._in_flight += 1
-            self._own(self._run_delivery(lane, task))
+            delivery = self._loop.create_task(self._deliver(task))
+            self._deliveries[delivery] = lane
+            delivery.add_done_callback(self._delivered)
             if lane.ready and lane.in_flight < lane.window:
                 lane.queued = True
                 turns.append(lane)
             elif lane.stored_due:
                 self._claim_if_room(lane)
 
-    async def _run_delivery(self, lane: _Lane, task: LeasedTask) -> None:
-        in_time = True
-        try:
-            in_time = await self._deliver(task)
-        except StoreCorrupted:
-            raise
-        except Exception:
-            _logger.exception("delivery ended by a fault of this program; its task stays leased until a restart")
-        finally:
-            lane.in_flight -= 1
-            self._in_flight -= 1
-            self._resize(lane, in_time=in_time)
-            if lane.ready and not lane.queued and lane.in_flight < lane.window:
-                lane.queued = True
-                self._round.append(lane)
-            self._after_delivery(lane)
+    def _delivered(self, delivery: "asyncio.Task[Settlement]") -> None:
+        """Take down how a delivery ended; what ends in one tick of the loop is settled together."""
+        lane = self._deliveries.pop(delivery)
+        error = asyncio.CancelledError() if delivery.cancelled() else delivery.exception()
+        if error is None:
+            if not self._ended:
+                self._loop.call_soon(self._settle_ended)
+            self._ended.append((lane, delivery.result()))
+            return
+        if isinstance(error, StoreCorrupted):
+            self._fail(error)
+        elif isinstance(error, Exception):
+            fault = (type(error), error, error.__traceback__)
+            _logger.error(
+                "delivery ended by a fault of this program; its task stays leased until a restart", exc_info=fault
+            )
+        self._free(lane, in_time=True)
+        self._go_on([lane])
 
-    def _resize(self, lane: _Lane, *, in_time: bool) -> None:
-        if in_time:
-            if lane.window < self._limits.lane_in_flight:
-                lane.window += 1
-        else:
+    def _settle_ended(self) -> None:
+        ended, self._ended = self._ended, []
+        if ended:
+            self._own(self._settle_many(ended))
+
+    async def _settle_many(self, ended: Sequence[tuple[_Lane, Settlement]]) -> None:
+        await self._settle([settlement for _, settlement in ended])
+        lanes: dict[_Lane, None] = {}
+        for lane, settlement in ended:
+            attempt = settlement.attempt
+            self._free(lane, in_time=attempt is None or attempt.code != "timeout")
+            if settlement.retry_at is not None:
+                self.tasks_wait(lane.key, settlement.retry_at)
+            lanes[lane] = None
+        self._go_on(lanes)
+
+    def _free(self, lane: _Lane, *, in_time: bool) -> None:
+        """Give back the slot of a delivery, and fit the window of its lane to how it went."""
+        lane.in_flight -= 1
+        self._in_flight -= 1
+        if not in_time:
             lane.window = max(1, lane.window // 2)
+        elif lane.window < self._limits.lane_in_flight:
+            lane.window += 1
+        if lane.ready and not lane.queued and lane.in_flight < lane.window:
+            lane.queued = True
+            self._round.append(lane)
 
-    def _after_delivery(self, lane: _Lane) -> None:
+    def _go_on(self, lanes: Iterable[_Lane]) -> None:
+        """Start what may start now that `lanes` have room."""
         if self._round:
             self._start_deliveries()
-        if lane.stored_due:
-            self._claim_if_room(lane)
-        elif lane.idle():
-            self._lanes.pop(lane.key, None)
+        for lane in lanes:
+            if lane.stored_due:
+                self._claim_if_room(lane)
+            elif lane.idle():
+                self._lanes.pop(lane.key, None)
         if self._starved and not self._full():
             starved, self._starved = self._starved, set()
             for other in starved:
@@ -275,27 +302,12 @@ class Lanes:
         elif lane.idle():
             self._lanes.pop(lane.key, None)
 
-    # --- waking for what becomes due
-
-    def _set_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        wait = (self._alarms[0][0] - self._clock()) / timedelta(seconds=1)
-        # A millisecond late rather than early: the store compares whole milliseconds.
-        self._alarm = self._loop.call_later(min(max(0.0, wait) + 0.001, _LONGEST_SLEEP), self._wake)
-
-    def _wake(self) -> None:
-        self._alarm = None
-        now = self._clock()
-        while self._alarms and self._alarms[0][0] <= now:
-            due_at, _, key = heapq.heappop(self._alarms)
-            lane = self._lanes.get(key)
-            if lane is not None and lane.due_at is not None and lane.due_at <= due_at:
-                lane.due_at = None
-                lane.stored_due = True
-                self._claim_if_room(lane)
-        if self._alarms:
-            self._set_alarm()
+    def _is_due(self, key: LaneKey, due_at: datetime) -> None:
+        lane = self._lanes.get(key)
+        if lane is not None and lane.due_at is not None and lane.due_at <= due_at:
+            lane.due_at = None
+            lane.stored_due = True
+            self._claim_if_room(lane)
 
     # --- owning what runs
 
@@ -307,18 +319,26 @@ class Lanes:
     def _disown(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not self._fault.done():
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """End `run` with an error."""
+        if not self._fault.done():
             self._fault.set_exception(error)
 
     async def _drain(self) -> None:
         """Let what is in flight end. What cannot, because its result cannot be stored, is left to the next start."""
-        if self._tasks:
-            _, endless = await asyncio.wait(self._tasks, timeout=self._limits.drain_seconds)
-            for task in endless:
+        deadline = self._loop.time() + self._limits.drain_seconds
+        while (running := self._tasks | self._deliveries.keys()) and self._loop.time() < deadline:
+            await asyncio.wait(running, timeout=deadline - self._loop.time())
+            self._settle_ended()
+        if running := self._tasks | self._deliveries.keys():
+            unsettled = self._in_flight
+            for task in running:
                 task.cancel()
-            if endless:
-                _logger.warning("stopped before %d deliveries were stored; they are repeated", len(endless))
-                await asyncio.wait(endless)
+            _logger.warning("stopped before %d deliveries were stored; they are repeated", unsettled)
+            await asyncio.wait(running)
 
 
 def lane_key(leased: LeasedTask) -> LaneKey:

@@ -19,8 +19,9 @@ from outpost.pipeline.lanes import LaneLimits, Lanes
 from outpost.pipeline.match import Matcher
 from outpost.pipeline.publish import PublishCommand, Publisher, PublishResult
 from outpost.pipeline.retry import ManualRetry
+from outpost.pipeline.settle import Settler
 from outpost.ports.clock import Clock
-from outpost.ports.ledger import Ledger, Settlement
+from outpost.ports.ledger import Ledger
 from outpost.ports.log_store import LogStore
 from outpost.ports.tenant_store import TenantStore
 from outpost.stores.ledger.sqlite import open_ledger
@@ -72,22 +73,20 @@ async def open_embedded(settings: Settings, clock: Clock) -> AsyncGenerator[Part
         )
         registry = await stack.enter_async_context(open_registry(settings))
         matcher = Matcher()
-
-        async def settle(settlements: Sequence[Settlement]) -> Sequence[None]:
-            await ledger.settle_many(settlements)
-            return [None] * len(settlements)
-
-        settlements = await stack.enter_async_context(Gatherer[Settlement, None](settle))
         deliverer = Deliverer(
             tenants=tenants,
             senders=registry,
-            settlements=settlements,
             retry_policy=settings.retry.policy(),
             mint_attempt_id=id_minter(settings.ids.style, settings.ids.attempt_prefix),
             clock=clock,
-            on_retry=lambda lane, due_at: lanes.tasks_wait(lane, due_at),
         )
-        lanes = Lanes(queue=ledger, deliver=deliverer.deliver, clock=clock, limits=_limits(settings))
+        lanes = Lanes(
+            queue=ledger,
+            deliver=deliverer.deliver,
+            settle=Settler(ledger).settle,
+            clock=clock,
+            limits=_limits(settings),
+        )
         publisher = Publisher(
             tenants=tenants,
             matcher=matcher,

@@ -1,24 +1,21 @@
 """One task → one send → one attempt."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 
-from outpost.conformance.ledger import LANE_ONE, ONE, START, TENANT, an_acceptance
+from outpost.conformance.ledger import ONE, START, TENANT, an_acceptance
 from outpost.domain.attempt import AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DeliveryTask, DropReason
 from outpost.domain.destination import Destination
-from outpost.domain.errors import StoreCorrupted, StoreUnavailable, ValidationFailed
+from outpost.domain.errors import StoreUnavailable, ValidationFailed
 from outpost.domain.identifiers import TenantId
 from outpost.domain.retry_policy import RetryPolicy
 from outpost.pipeline.deliver import Deliverer
-from outpost.pipeline.gather import Gatherer
-from outpost.ports.delivery_queue import LaneKey
-from outpost.ports.ledger import LeasedTask, Settlement
+from outpost.ports.ledger import LeasedTask
 from outpost.ports.provider import Sender
 
 
@@ -44,17 +41,8 @@ class World:
 
     destinations: list[Destination] = field(default_factory=lambda: [a_target()])
     results: list[DeliveryResult | Exception] = field(default_factory=list)
-    store_failures: list[Exception] = field(default_factory=list)
-    settled: list[Settlement] = field(default_factory=list)
-    retries: list[tuple[LaneKey, datetime]] = field(default_factory=list)
     sent: list[DeliveryTask] = field(default_factory=list)
     unusable: bool = False
-
-    async def settle_many(self, settlements: Sequence[Settlement]) -> Sequence[None]:
-        if self.store_failures:
-            raise self.store_failures.pop(0)
-        self.settled.extend(settlements)
-        return [None] * len(settlements)
 
     def sender(self, destination: Destination) -> Sender:
         if self.unusable:
@@ -87,17 +75,14 @@ def world() -> World:
 
 
 @pytest.fixture
-async def deliverer(world: World) -> AsyncIterator[Deliverer]:
-    async with Gatherer[Settlement, None](world.settle_many) as settlements:
-        yield Deliverer(
-            tenants=_Tenants(world),
-            senders=world,
-            settlements=settlements,
-            retry_policy=RetryPolicy(schedule=(timedelta(seconds=5), timedelta(seconds=7))),
-            mint_attempt_id=lambda: "atm_1",
-            clock=lambda: START,
-            on_retry=lambda lane, due_at: world.retries.append((lane, due_at)),
-        )
+def deliverer(world: World) -> Deliverer:
+    return Deliverer(
+        tenants=_Tenants(world),
+        senders=world,
+        retry_policy=RetryPolicy(schedule=(timedelta(seconds=5), timedelta(seconds=7))),
+        mint_attempt_id=lambda: "atm_1",
+        clock=lambda: START,
+    )
 
 
 def leased(attempt_number: int = 1, *, manual: bool = False) -> LeasedTask:
@@ -109,15 +94,13 @@ def leased(attempt_number: int = 1, *, manual: bool = False) -> LeasedTask:
 
 SUCCESS = DeliveryResult(status=AttemptStatus.SUCCESS, code="200", response_data=b"{}")
 FAILURE = DeliveryResult(status=AttemptStatus.FAILED, code="500", response_data=b"{}")
-TIMEOUT = DeliveryResult(status=AttemptStatus.FAILED, code="timeout")
 
 
 async def test_a_success_is_recorded_and_ends_the_task(world: World, deliverer: Deliverer) -> None:
     world.results = [SUCCESS]
 
-    assert await deliverer.deliver(leased())
+    settlement = await deliverer.deliver(leased())
 
-    (settlement,) = world.settled
     assert settlement.retry_at is None
     assert settlement.attempt is not None
     assert (settlement.attempt.status, settlement.attempt.code, settlement.attempt.attempt_number) == (
@@ -125,7 +108,6 @@ async def test_a_success_is_recorded_and_ends_the_task(world: World, deliverer: 
         "200",
         1,
     )
-    assert world.retries == []
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(1, 5), (2, 7)])
@@ -134,85 +116,56 @@ async def test_a_failure_plans_the_next_attempt_of_the_schedule(
 ) -> None:
     world.results = [FAILURE]
 
-    await deliverer.deliver(leased(number))
+    settlement = await deliverer.deliver(leased(number))
 
-    due_at = START + timedelta(seconds=seconds)
-    assert world.settled[0].retry_at == due_at
-    assert world.retries == [(LANE_ONE, due_at)]
+    assert settlement.retry_at == START + timedelta(seconds=seconds)
 
 
 async def test_the_last_failure_of_the_schedule_ends_the_task(world: World, deliverer: Deliverer) -> None:
     world.results = [FAILURE]
 
-    await deliverer.deliver(leased(3))
+    settlement = await deliverer.deliver(leased(3))
 
-    assert world.settled[0].retry_at is None
-    assert world.settled[0].attempt is not None
-
-
-async def test_running_into_the_deadline_is_told_apart(world: World, deliverer: Deliverer) -> None:
-    world.results = [TIMEOUT, FAILURE]
-
-    assert not await deliverer.deliver(leased())
-    assert await deliverer.deliver(leased())
+    assert settlement.retry_at is None
+    assert settlement.attempt is not None
 
 
 async def test_a_disabled_destination_drops_the_task_with_its_reason(world: World, deliverer: Deliverer) -> None:
     world.destinations = [a_target(disabled_at=START)]
 
-    await deliverer.deliver(leased())
+    settlement = await deliverer.deliver(leased())
 
     assert world.sent == []
-    assert [settlement.dropped for settlement in world.settled] == [DropReason.DESTINATION_DISABLED]
+    assert settlement.dropped is DropReason.DESTINATION_DISABLED
 
 
 async def test_a_deleted_destination_drops_the_task_with_its_reason(world: World, deliverer: Deliverer) -> None:
     world.destinations = []
 
-    await deliverer.deliver(leased())
+    settlement = await deliverer.deliver(leased())
 
-    assert [settlement.dropped for settlement in world.settled] == [DropReason.DESTINATION_DELETED]
+    assert settlement.dropped is DropReason.DESTINATION_DELETED
 
 
 async def test_a_destination_that_cannot_be_used_is_a_failed_attempt(world: World, deliverer: Deliverer) -> None:
     world.unusable = True
 
-    await deliverer.deliver(leased())
+    settlement = await deliverer.deliver(leased())
 
-    attempt = world.settled[0].attempt
-    assert attempt is not None
-    assert (attempt.status, attempt.code) == ("failed", "ERR")
-    assert attempt.response_data == b'{"error":"config.url is required"}'
-    assert world.settled[0].retry_at is not None
+    assert settlement.attempt is not None
+    assert (settlement.attempt.status, settlement.attempt.code) == ("failed", "ERR")
+    assert settlement.attempt.response_data == b'{"error":"config.url is required"}'
+    assert settlement.retry_at is not None
 
 
 async def test_a_fault_of_our_own_burns_no_attempt(world: World, deliverer: Deliverer) -> None:
     world.results = [StoreUnavailable("proxy", "away"), SUCCESS]
 
-    await deliverer.deliver(leased())
+    settlement = await deliverer.deliver(leased())
 
     assert len(world.sent) == 2
-    assert [settlement.attempt.attempt_number for settlement in world.settled if settlement.attempt] == [1]
-
-
-async def test_an_answer_is_kept_until_the_ledger_takes_it(world: World, deliverer: Deliverer) -> None:
-    """FIX-2: the attempt is durable before its task is let go."""
-    world.results = [SUCCESS]
-    world.store_failures = [StoreUnavailable("SQLite", "disk full"), StoreUnavailable("SQLite", "disk full")]
-
-    await deliverer.deliver(leased())
-
-    assert len(world.sent) == 1
-    assert len(world.settled) == 1
-
-
-async def test_damaged_data_is_not_retried(world: World, deliverer: Deliverer) -> None:
-    world.results = [SUCCESS]
-    world.store_failures = [StoreCorrupted("SQLite", "malformed")]
-
-    with pytest.raises(StoreCorrupted):
-        async with asyncio.timeout(5):
-            await deliverer.deliver(leased())
+    assert settlement.attempt is not None
+    assert settlement.attempt.attempt_number == 1
 
 
 async def test_an_event_that_may_not_be_retried_is_tried_once(world: World, deliverer: Deliverer) -> None:
@@ -221,6 +174,7 @@ async def test_an_event_that_may_not_be_retried_is_tried_once(world: World, deli
     event = msgspec.structs.replace(task.task.event, eligible_for_retry=False)
     once = LeasedTask(msgspec.structs.replace(task.task, event=event), 1)
 
-    await deliverer.deliver(once)
+    settlement = await deliverer.deliver(once)
 
-    assert world.settled[0].retry_at is None
+    assert settlement.attempt is not None
+    assert settlement.retry_at is None

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from outpost.conformance.ledger import START, TENANT, a_settlement, an_acceptance
@@ -15,7 +16,7 @@ from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId
 from outpost.pipeline.lanes import LaneLimits, Lanes
 from outpost.ports.delivery_queue import Claim, LaneKey
-from outpost.ports.ledger import LeasedTask
+from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.stores.ledger.memory import MemoryLedger
 
 SLOW, QUICK = DestinationId("slow"), DestinationId("quick")
@@ -25,6 +26,12 @@ class _NoLog:
     def remember_event(self, event: Event) -> None: ...
 
     def remember_attempt(self, attempt: Attempt) -> None: ...
+
+
+def timed_out(leased: LeasedTask) -> Settlement:
+    settlement = a_settlement(leased)
+    assert settlement.attempt is not None
+    return msgspec.structs.replace(settlement, attempt=msgspec.structs.replace(settlement.attempt, code="timeout"))
 
 
 class Deliveries:
@@ -37,8 +44,11 @@ class Deliveries:
         self.held: dict[str, list[asyncio.Future[bool]]] = {}
         self.holding: set[str] = set()
         self.changed = asyncio.Event()
+        self.settled: list[Sequence[Settlement]] = []
+        self.may_settle = asyncio.Event()
+        self.may_settle.set()
 
-    async def deliver(self, leased: LeasedTask) -> bool:
+    async def deliver(self, leased: LeasedTask) -> Settlement:
         destination = str(leased.task.destination_id)
         self.started.append(leased)
         running = self.in_flight[destination] = self.in_flight.get(destination, 0) + 1
@@ -46,13 +56,17 @@ class Deliveries:
         self.changed.set()
         try:
             if destination not in self.holding:
-                return True
+                return a_settlement(leased, success=True)
             answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             self.held.setdefault(destination, []).append(answer)
-            return await answer
+            return a_settlement(leased, success=True) if await answer else timed_out(leased)
         finally:
             self.in_flight[destination] -= 1
             self.changed.set()
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        self.settled.append(settlements)
+        await self.may_settle.wait()
 
     def answer_all(self, destination: str, *, in_time: bool) -> None:
         held, self.held[destination] = self.held.get(destination, []), []
@@ -72,14 +86,22 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
+def lanes_over(ledger: MemoryLedger, deliveries: Deliveries, limits: LaneLimits | None = None) -> Lanes:
+    return Lanes(
+        queue=ledger,
+        deliver=deliveries.deliver,
+        settle=deliveries.settle,
+        clock=lambda: datetime.now(UTC),
+        limits=limits or LaneLimits(),
+    )
+
+
 @asynccontextmanager
 async def running_lanes(
     deliveries: Deliveries, *, limits: LaneLimits | None = None, ledger: MemoryLedger | None = None
 ) -> AsyncIterator[tuple[Lanes, MemoryLedger]]:
     ledger = ledger or MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
-    lanes = Lanes(
-        queue=ledger, deliver=deliveries.deliver, clock=lambda: datetime.now(UTC), limits=limits or LaneLimits()
-    )
+    lanes = lanes_over(ledger, deliveries, limits)
     owner = asyncio.create_task(lanes.run())
     await settled()
     try:
@@ -259,34 +281,102 @@ class _DamagedLedger(MemoryLedger):
 async def test_damaged_data_met_while_claiming_ends_the_loop() -> None:
     ledger = _DamagedLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
     await ledger.accept_many([an_acceptance("evt_1", to=(QUICK,), lease=False)])
-    lanes = Lanes(queue=ledger, deliver=Deliveries().deliver, clock=lambda: datetime.now(UTC), limits=LaneLimits())
+    lanes = lanes_over(ledger, Deliveries())
 
     with pytest.raises(StoreCorrupted):
         await asyncio.wait_for(lanes.run(), 5)
 
 
 async def test_damaged_data_met_while_delivering_ends_the_loop() -> None:
-    async def deliver(leased: LeasedTask) -> bool:
-        raise StoreCorrupted("memory", "bad page")
+    class Damaged(Deliveries):
+        async def deliver(self, leased: LeasedTask) -> Settlement:
+            raise StoreCorrupted("memory", "bad page")
 
     ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
     await ledger.accept_many([an_acceptance("evt_1", to=(QUICK,), lease=False)])
-    lanes = Lanes(queue=ledger, deliver=deliver, clock=lambda: datetime.now(UTC), limits=LaneLimits())
+    lanes = lanes_over(ledger, Damaged())
 
     with pytest.raises(StoreCorrupted):
         await asyncio.wait_for(lanes.run(), 5)
+
+
+async def test_damaged_data_met_while_settling_ends_the_loop() -> None:
+    class Damaged(Deliveries):
+        async def settle(self, settlements: Sequence[Settlement]) -> None:
+            raise StoreCorrupted("memory", "bad page")
+
+    ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    await ledger.accept_many([an_acceptance("evt_1", to=(QUICK,), lease=False)])
+
+    with pytest.raises(StoreCorrupted):
+        await asyncio.wait_for(lanes_over(ledger, Damaged()).run(), 5)
+
+
+async def test_what_ends_together_is_settled_together() -> None:
+    deliveries = Deliveries()
+    deliveries.holding.add(SLOW)
+    async with running_lanes(deliveries) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, SLOW, names(7)))
+        await deliveries.until(7)
+        deliveries.answer_all(SLOW, in_time=True)
+        await settled()
+
+    assert [len(each) for each in deliveries.settled] == [7]
+
+
+async def test_a_delivery_holds_its_slot_until_its_result_is_stored() -> None:
+    deliveries = Deliveries()
+    deliveries.may_settle.clear()
+    async with running_lanes(deliveries, limits=LaneLimits(in_flight=2)) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, QUICK, names(3)))
+        await settled()
+        assert len(deliveries.started) == lanes.in_flight() == 2
+
+        deliveries.may_settle.set()
+        await settled()
+
+        assert len(deliveries.started) == 3
+        assert lanes.in_flight() == 0
+
+
+async def test_a_planned_retry_is_delivered_when_it_is_due() -> None:
+    class Failing(Deliveries):
+        async def deliver(self, leased: LeasedTask) -> Settlement:
+            await super().deliver(leased)
+            retry_at = None if leased.task.attempt_number == 2 else datetime.now(UTC)
+            return a_settlement(leased, retry_at=retry_at)
+
+        async def settle(self, settlements: Sequence[Settlement]) -> None:
+            await ledger.settle_many(settlements)
+
+    deliveries = Failing()
+    ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
+    async with running_lanes(deliveries, ledger=ledger) as (lanes, _):
+        lanes.add(await leased_to(ledger, QUICK, names(1)))
+
+        await deliveries.until(2)
+
+    assert [leased.task.attempt_number for leased in deliveries.started] == [1, 2]
+
+
+async def test_a_fault_of_a_delivery_gives_its_slot_back(caplog: pytest.LogCaptureFixture) -> None:
+    class Faulty(Deliveries):
+        async def deliver(self, leased: LeasedTask) -> Settlement:
+            raise ZeroDivisionError
+
+    async with running_lanes(Faulty()) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, QUICK, names(1)))
+        await settled()
+
+        assert lanes.in_flight() == 0
+    assert "its task stays leased until a restart" in caplog.text
 
 
 async def test_stopping_does_not_wait_for_ever_for_what_cannot_end() -> None:
     deliveries = Deliveries()
     deliveries.holding.add(SLOW)
     ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
-    lanes = Lanes(
-        queue=ledger,
-        deliver=deliveries.deliver,
-        clock=lambda: datetime.now(UTC),
-        limits=LaneLimits(drain_seconds=0.01),
-    )
+    lanes = lanes_over(ledger, deliveries, LaneLimits(drain_seconds=0.01))
     owner = asyncio.create_task(lanes.run())
     await settled()
     lanes.add(await leased_to(ledger, SLOW, names(1)))
@@ -304,12 +394,7 @@ async def test_stopping_starts_nothing_new_and_waits_for_what_is_in_flight() -> 
     deliveries = Deliveries()
     deliveries.holding.add(SLOW)
     ledger = MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
-    lanes = Lanes(
-        queue=ledger,
-        deliver=deliveries.deliver,
-        clock=lambda: datetime.now(UTC),
-        limits=LaneLimits(first_window=1, lane_in_flight=1),
-    )
+    lanes = lanes_over(ledger, deliveries, LaneLimits(first_window=1, lane_in_flight=1))
     owner = asyncio.create_task(lanes.run())
     await settled()
     lanes.add(await leased_to(ledger, SLOW, names(2)))

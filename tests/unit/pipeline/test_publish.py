@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from outpost.conformance.ledger import START
+from outpost.conformance.ledger import START, a_settlement
 from outpost.domain.attempt import Attempt
 from outpost.domain.destination import Destination
 from outpost.domain.errors import BacklogFull, ValidationFailed
@@ -16,7 +16,7 @@ from outpost.domain.identifiers import DestinationId, EventId, TenantId
 from outpost.pipeline.lanes import LaneLimits, Lanes
 from outpost.pipeline.match import Matcher
 from outpost.pipeline.publish import PublishCommand, Publisher, PublishResult
-from outpost.ports.ledger import LeasedTask
+from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.stores.ledger.memory import MemoryLedger
 
 ACME = TenantId("acme")
@@ -46,7 +46,13 @@ class World:
         self.events: list[Event] = []
         self.delivered: list[LeasedTask] = []
         self.ledger = MemoryLedger(log=self, clock=lambda: START, backlog_limit=backlog_limit)
-        self.lanes = Lanes(queue=self.ledger, deliver=self.deliver, clock=lambda: START, limits=LaneLimits())
+        self.lanes = Lanes(
+            queue=self.ledger,
+            deliver=self.deliver,
+            settle=self.ledger.settle_many,
+            clock=lambda: START,
+            limits=LaneLimits(),
+        )
         self.publisher = Publisher(
             tenants=self,
             matcher=Matcher(),
@@ -60,9 +66,9 @@ class World:
     async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
         return self.by_tenant.get(tenant_id, ())
 
-    async def deliver(self, leased: LeasedTask) -> bool:
+    async def deliver(self, leased: LeasedTask) -> Settlement:
         self.delivered.append(leased)
-        return True
+        return a_settlement(leased, success=True)
 
     def remember_event(self, event: Event) -> None:
         self.events.append(event)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import re
 from datetime import datetime
+from functools import cached_property
 from urllib.parse import urljoin
 
 import msgspec
@@ -25,11 +26,12 @@ from outpost.destinations.egress import EgressRefused
 from outpost.destinations.webhook.headers import HeaderPlan
 from outpost.destinations.webhook.secrets import PREVIOUS, SECRET, ends_at
 from outpost.destinations.webhook.settings import WebhookSettings
-from outpost.destinations.webhook.signature import Signer
+from outpost.destinations.webhook.signature import Key, Signer
 from outpost.domain.attempt import AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DeliveryTask
 from outpost.domain.destination import Destination
 from outpost.domain.errors import Unavailable
+from outpost.domain.event import Event
 
 _CODES: tuple[tuple[type[HttpError], str], ...] = (
     (NameNotResolved, "dns_error"),
@@ -41,8 +43,10 @@ _CODES: tuple[tuple[type[HttpError], str], ...] = (
     (HttpError, "network_error"),
 )
 _MOST_REDIRECTS = 10
+_NO_CAP = 1 << 40
 # What must not follow a redirect to another server.
 _CREDENTIALS = re.compile(rb"^(?:authorization|cookie|www-authenticate): .*\r\n", re.MULTILINE)
+_encode = msgspec.json.Encoder().encode
 _UNREADABLE = msgspec.json.encode({"error": "could not format event for delivery"})
 
 
@@ -63,23 +67,25 @@ class WebhookSender:
         self._signer = signer
         self._headers = headers
         self._timeout = settings.timeout.total_seconds()
-        self._cap = settings.max_response_body_bytes
-        self._secret = destination.credentials.get(SECRET, "")
-        self._previous = destination.credentials.get(PREVIOUS, "")
+        self._cap = settings.max_response_body_bytes if settings.max_response_body_bytes > 0 else _NO_CAP
+        self._secrets = (destination.credentials.get(SECRET, ""), destination.credentials.get(PREVIOUS, ""))
         self._previous_ends = ends_at(destination.credentials)
         self._url = _parsed(destination.config.get("url", ""))
         self._own = headers.own(destination, _authorization(self._url))
 
     async def send(self, task: DeliveryTask, *, now: datetime) -> DeliveryResult:
-        url = self._url
+        url, body = self._url, task.event.data
         if url is None:
             return _failed("ERR", _UNREADABLE)
         try:
-            head = self._head(task, now)
+            head = self._head(task.event, now)
         except ValueError:  # a template or a secret that cannot be used
             return _failed("ERR", _UNREADABLE)
+        deadline = asyncio.get_running_loop().time() + self._timeout
         try:
-            response = await self._post(url, head, task.event.data)
+            response = await self._client.request(b"POST", url, head, body, deadline=deadline, max_body=self._cap)
+            if self._settings.follow_redirects:
+                response = await self._follow(url, response, head, body, deadline)
         except EgressRefused as error:
             return _failed("egress_refused", msgspec.json.encode({"error": str(error)}))
         except _TooManyRedirects:
@@ -93,22 +99,23 @@ class WebhookSender:
     async def close(self) -> None:
         """Nothing to free: connections belong to the client."""
 
-    def _head(self, task: DeliveryTask, now: datetime) -> bytes:
-        event = task.event
-        secrets = [self._secret]
-        if self._previous and self._previous_ends is not None and now <= self._previous_ends:
-            secrets.append(self._previous)
+    @cached_property
+    def _key(self) -> Key:
+        return self._signer.key(self._secrets[0])
+
+    @cached_property
+    def _previous_key(self) -> Key:
+        return self._signer.key(self._secrets[1])
+
+    def _head(self, event: Event, now: datetime) -> bytes:
         signature = None
         if self._headers.signs:
-            signature = self._signer.sign(secrets, event_id=event.id, topic=event.topic, at=now, body=event.data)
+            is_rotating = self._previous_ends is not None and now <= self._previous_ends
+            keys = (self._key, self._previous_key) if is_rotating else (self._key,)
+            signature = self._signer.sign(keys, event_id=event.id, topic=event.topic, at=now, body=event.data)
         return self._headers.encode(self._own, event, signature, now)
 
-    async def _post(self, url: Url, head: bytes, body: bytes) -> Response:
-        cap = self._cap if self._cap > 0 else 1 << 40
-        deadline = asyncio.get_running_loop().time() + self._timeout
-        response = await self._client.request(b"POST", url, head, body, deadline=deadline, max_body=cap)
-        if not self._settings.follow_redirects:
-            return response
+    async def _follow(self, url: Url, response: Response, head: bytes, body: bytes, deadline: float) -> Response:
         method = b"POST"
         for _ in range(_MOST_REDIRECTS):
             following = _redirection(url, response)
@@ -119,7 +126,7 @@ class WebhookSender:
             if following.origin != url.origin:
                 head = _CREDENTIALS.sub(b"", head)
             url = following
-            response = await self._client.request(method, url, head, body, deadline=deadline, max_body=cap)
+            response = await self._client.request(method, url, head, body, deadline=deadline, max_body=self._cap)
         raise _TooManyRedirects
 
     def _result(self, response: Response) -> DeliveryResult:
@@ -127,7 +134,7 @@ class WebhookSender:
         if response.truncated:
             text = f"Response body exceeded {self._cap} bytes and was not stored"
         status = AttemptStatus.SUCCESS if 200 <= response.status < 300 else AttemptStatus.FAILED
-        data = msgspec.json.encode({"status": response.status, "body": text})
+        data = _encode({"status": response.status, "body": text})
         return DeliveryResult(status=status, code=str(response.status), response_data=data)
 
 

@@ -19,9 +19,9 @@ W2 = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 
 
 def signature(*secrets: str, body: bytes = BODY, at: datetime = AT, **settings: Any) -> str:
-    return signer(WebhookSettings(**settings)).sign(
-        secrets, event_id="evt_abc123", topic="user.created", at=at, body=body
-    )
+    signing = signer(WebhookSettings(**settings))
+    keys = [signing.key(secret) for secret in secrets]
+    return signing.sign(keys, event_id="evt_abc123", topic="user.created", at=at, body=body)
 
 
 def vector(name: str, secrets: list[str], expected: str, **settings: Any) -> Any:

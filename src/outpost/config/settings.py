@@ -38,6 +38,7 @@ from outpost.config.sqlite import SqliteSettings
 from outpost.config.topics import TopicSettings
 from outpost.config.usage_telemetry import UsageTelemetrySettings
 from outpost.config.webhook import WebhookSettings
+from outpost.domain.identifiers import IdStyle
 
 # Naming anything in these sections chooses the distributed profile.
 _SHARED_STORES = ("redis", "postgres", "clickhouse", "rabbitmq", "aws_sqs", "gcp_pubsub", "azure_servicebus")
@@ -96,6 +97,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         embedded, distributed = self._names_given("sqlite"), self._names_given(*_SHARED_STORES)
         return profiles.choose(self.general.profile, embedded=embedded, distributed=distributed)
+
+    @property
+    def id_style(self) -> IdStyle:
+        """The form of new ids. Raises ConfigurationError if no profile is chosen."""
+        return self.ids.style or ("uuidv7" if self.profile == "embedded" else "uuidv4")
 
     @property
     def broker(self) -> Broker | None:

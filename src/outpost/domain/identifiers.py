@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 from collections.abc import Callable
 from typing import Literal, NewType, assert_never
 
@@ -23,53 +22,50 @@ def id_minter(style: IdStyle, prefix: str = "") -> MintId:
     """Return a function that mints ids of `style`, each starting with `prefix` as it stands."""
     match style:
         case "uuidv4":
-            random_bytes = _RandomBytes()
-            return lambda: prefix + _uuid4(random_bytes.take16())
+            random = _RandomDigits()
+            return lambda: prefix + _uuid(random.take32(), "4")
         case "uuidv7":
-            return lambda: prefix + str(_uuid7())
+            random = _RandomDigits()
+            return lambda: prefix + _uuid(_milliseconds() + random.take32()[12:], "7")
         case "nanoid":
             return lambda: prefix + _nanoid()
         case _:
             assert_never(style)
 
 
-class _RandomBytes:
-    """Bytes from the system's generator, fetched many at a time: one call costs as much as all else in an id."""
+class _RandomDigits:
+    """Hexadecimal digits from the system's generator, fetched for many ids at a time."""
 
     _STOCK = 2048
 
     def __init__(self) -> None:
-        self._stock = b""
-        self._used = 0
+        self._forget()
         # What a parent has fetched must not be used again by its child.
         os.register_at_fork(after_in_child=self._forget)
 
-    def take16(self) -> bytes:
+    def take32(self) -> str:
         start = self._used
         if start == len(self._stock):
-            self._stock = os.urandom(self._STOCK)
+            self._stock = os.urandom(self._STOCK).hex()
             start = 0
-        self._used = start + 16
-        return self._stock[start : start + 16]
+        self._used = start + 32
+        return self._stock[start : start + 32]
 
     def _forget(self) -> None:
-        self._stock = b""
+        self._stock = ""
         self._used = 0
 
 
-def _uuid4(random: bytes) -> str:
-    """RFC 9562, section 5.4: random bits, a version and a variant. Made by hand at a third of the cost of `uuid`."""
-    digits = random.hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
+def _uuid(digits: str, version: str) -> str:
+    """RFC 9562: digits with a version and a variant put in, in their usual form. Made by hand at a third of the cost
+    of `uuid`."""
+    variant = _VARIANT[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def _uuid7() -> uuid.UUID:
-    """RFC 9562, section 5.7: 48 bits of Unix milliseconds, then random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+def _milliseconds() -> str:
+    """RFC 9562, section 5.7: 48 bits of Unix milliseconds."""
+    return f"{time.time_ns() // 1_000_000:012x}"
 
 
 def _nanoid() -> str:

@@ -1,11 +1,13 @@
 """Accept events: check the topic, choose the destinations, store event and tasks, hand on what can go at once."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
+from outpost.domain.destination import Destination
 from outpost.domain.errors import OutpostError, ValidationFailed
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, MintId, TenantId
@@ -83,20 +85,26 @@ class Publisher:
         """Accept each event that may be published, and hand its deliveries on.
 
         Returns:
-            For each command its result, or the InvalidInput that refuses it.
+            For each command its result, or why it was not accepted: it is refused (InvalidInput), or the destinations
+            of its tenant cannot be read.
 
         Raises:
             Unavailable: Nothing was accepted.
         """
         now = self._clock()
+        destinations = await self._destinations(commands)
         results: list[PublishResult | Exception] = []
         accepted: list[tuple[int, Acceptance]] = []
         for command in commands:
+            candidates = destinations[command.tenant_id]
+            if isinstance(candidates, Exception):
+                results.append(candidates)
+                continue
             refusal = self._refusal(command)
             if refusal is not None:
                 results.append(refusal)
                 continue
-            event = await self._matched(command, now)
+            event = self._matched(command, candidates, now)
             if event.matched_destination_ids:
                 accepted.append((len(results), self._acceptance(command, event)))
             results.append(PublishResult(id=event.id, duplicate=False, destination_ids=event.matched_destination_ids))
@@ -104,12 +112,27 @@ class Publisher:
             await self._accept(accepted, results, now)
         return results
 
+    async def _destinations(
+        self, commands: Sequence[PublishCommand]
+    ) -> Mapping[TenantId, Sequence[Destination] | Exception]:
+        """Return the destinations of all tenants, asked for together so that a store can answer in one flight."""
+        tenants = list({command.tenant_id for command in commands})
+        if len(tenants) == 1:
+            return {tenants[0]: await self._destinations_of(tenants[0])}
+        return dict(zip(tenants, await asyncio.gather(*map(self._destinations_of, tenants)), strict=True))
+
+    async def _destinations_of(self, tenant_id: TenantId) -> Sequence[Destination] | Exception:
+        try:
+            return await self._tenants.destinations(tenant_id)
+        except OutpostError as error:  # the events of other tenants can be accepted all the same
+            return error
+
     def _refusal(self, command: PublishCommand) -> OutpostError | None:
         if self._topics is None or command.topic in self._topics:
             return None
         return ValidationFailed("topic is invalid" if command.topic else "topic is required")
 
-    async def _matched(self, command: PublishCommand, now: datetime) -> Event:
+    def _matched(self, command: PublishCommand, candidates: Sequence[Destination], now: datetime) -> Event:
         event = Event(
             id=command.id or EventId(self._mint_event_id()),
             tenant_id=command.tenant_id,
@@ -119,8 +142,7 @@ class Publisher:
             metadata=command.metadata,
             data=command.data,
         )
-        destinations = await self._tenants.destinations(command.tenant_id)
-        chosen = self._matcher.select(destinations, event, command.destination_id)
+        chosen = self._matcher.select(candidates, event, command.destination_id)
         if not chosen:
             return event
         return msgspec.structs.replace(event, matched_destination_ids=tuple([destination.id for destination in chosen]))

@@ -77,7 +77,7 @@ async def open_embedded(settings: Settings, clock: Clock) -> AsyncGenerator[Part
             tenants=tenants,
             senders=registry,
             retry_policy=settings.retry.policy(),
-            mint_attempt_id=id_minter(settings.ids.style, settings.ids.attempt_prefix),
+            mint_attempt_id=id_minter(settings.id_style, settings.ids.attempt_prefix),
             clock=clock,
         )
         lanes = Lanes(
@@ -93,7 +93,7 @@ async def open_embedded(settings: Settings, clock: Clock) -> AsyncGenerator[Part
             ledger=ledger,
             lanes=lanes,
             topics=settings.topics.names,
-            mint_event_id=id_minter(settings.ids.style, settings.ids.event_prefix),
+            mint_event_id=id_minter(settings.id_style, settings.ids.event_prefix),
             clock=clock,
         )
         yield Parts(

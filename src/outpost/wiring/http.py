@@ -32,7 +32,7 @@ def build_app(settings: Settings, parts: Parts, health: Health, more_routes: Seq
             providers=parts.registry,
             waiting=parts.ledger,
             clock=system_clock,
-            mint_id=id_minter(settings.ids.style, settings.ids.destination_prefix),
+            mint_id=id_minter(settings.id_style, settings.ids.destination_prefix),
             topics=settings.topics.names,
             wildcards=settings.topics.allow_wildcards,
             limit=settings.destinations.max_per_tenant,

@@ -108,4 +108,4 @@ def test_an_empty_text_is_a_value_where_a_text_is_expected(tmp_path: Path) -> No
     settings = load(tmp_path, "redis: {host: ''}\nidgen: {type: ''}\n")
 
     assert settings.redis.host == ""
-    assert settings.ids.style == "uuidv4"
+    assert settings.ids.style is None

@@ -11,7 +11,7 @@ Content-Type, User-Agent and what frames the request are Outpost's own, whatever
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -28,6 +28,9 @@ from outpost.domain.event import Event
 
 _ILLEGAL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
 _LINES = re.compile(rf"(?:{HTTP_TOKEN.pattern}: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*", re.ASCII)
+
+_SECOND = timedelta(seconds=1)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 # What frames the request or belongs to the connection (RFC 9110, 7.6.1). Neither a tenant nor an event sets these.
 _NOT_OURS_TO_SEND = RESERVED_HEADERS | {
@@ -91,6 +94,7 @@ class HeaderPlan:
         self._standard = settings.mode == "standard"
         self._with_milliseconds = settings.include_millisecond_timestamp
         self._user_agent = settings.user_agent
+        self._second = (_NEVER, _NEVER, "")
         # A field name holds no braces (RFC 9110, 5.6.2), so each is safe in a format.
         self._system_lines = "".join(
             [f"{name}: {{{place}}}\r\n" for place, name in enumerate(self._names.values()) if name is not None]
@@ -115,11 +119,20 @@ class HeaderPlan:
     def encode(self, own: OwnHeaders, event: Event, signature: str | None, now: datetime) -> bytes:
         """Return the header lines of one request."""
         if own.lines is not None and not event.metadata and (event.id + event.topic + (signature or "")).isprintable():
-            text = own.lines + self._system_lines.format(event.id, event.topic, format_seconds(now))
+            text = own.lines + self._system_lines.format(event.id, event.topic, self._timestamp(now))
             if signature is not None:
                 text += f"{self._signature}: {signature}\r\n"
             return text.encode("utf-8", "replace")
         return self._encode_slowly(own, event, signature, now)
+
+    def _timestamp(self, now: datetime) -> str:
+        """Return the present second as text; made once for all events of that second."""
+        begin, end, text = self._second
+        if not begin <= now < end:
+            begin = now.replace(microsecond=0)
+            text = format_seconds(now)
+            self._second = (begin, begin + _SECOND, text)
+        return text
 
     def _own_lines(self, own: Headers, metadata: Mapping[str, str]) -> str | None:
         """Return what can be written once for all events that carry no metadata of their own."""

@@ -40,7 +40,7 @@ _ATTEMPTS = (
 _DROPPED = "event_key, destination_key, attempt_number, manual, reason, dropped_at"
 
 _IS_DUPLICATE = "SELECT 1 FROM events WHERE id = ? AND tenant_key = ? AND accepted_at > ? LIMIT 1"
-_DELETE_TASKS = "DELETE FROM tasks WHERE lease = ? AND key IN ({})"
+_DELETE_TASKS = "DELETE FROM tasks WHERE lease = ? AND key IN ({}) RETURNING key"
 _RETRY_TASK = """
     UPDATE tasks SET attempt_number = attempt_number + 1, manual = 0, due_at = ?, lease = 0
     WHERE key = ? AND lease = ? AND NOT EXISTS (
@@ -194,15 +194,24 @@ class SQLiteLedger:
 
     def _settle(self, connection: sqlite3.Connection, settlements: Sequence[Settlement], now: int) -> int:
         """Return how many tasks ended."""
-        held = self._held(connection, settlements)
+        held = {
+            receipt.task_key
+            for settlement in settlements
+            if settlement.retry_at is not None
+            and self._planned(connection, receipt := _receipt(settlement.leased), settlement.retry_at)
+        }
+        ending = [key for settlement in settlements if (key := _receipt(settlement.leased).task_key) not in held]
+        ended = {key for cursor in _in_blocks(connection, _DELETE_TASKS, ending, self._run) for (key,) in cursor}
+        held |= ended
         attempts: list[tuple[object, ...]] = []
         dropped: list[tuple[object, ...]] = []
-        ended: list[int] = []
-        for settlement in held:
+        for settlement in settlements:
             receipt = _receipt(settlement.leased)
+            if receipt.task_key not in held:
+                continue  # the lease is no longer ours: settled before, or passed to a later run
+            held.discard(receipt.task_key)
             task = settlement.leased.task
-            key = LaneKey(task.event.tenant_id, task.destination_id)
-            destination_key = self._destination_key(connection, key)
+            destination_key = self._destination_key(connection, LaneKey(task.event.tenant_id, task.destination_id))
             attempt = settlement.attempt
             if attempt is not None:
                 attempts.append(
@@ -225,27 +234,9 @@ class SQLiteLedger:
                 dropped.append(
                     (receipt.event_key, destination_key, task.attempt_number, task.manual, settlement.dropped, now)
                 )
-            if settlement.retry_at is None or not self._planned(connection, receipt, settlement.retry_at):
-                ended.append(receipt.task_key)
         insert_rows(connection, "attempts", _ATTEMPTS, attempts)
         insert_rows(connection, "dropped_tasks", _DROPPED, dropped)
-        _in_blocks(connection, _DELETE_TASKS, ended, self._run)
         return len(ended)
-
-    def _held(self, connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
-        """Leave out those whose lease is no longer ours: settled before, or passed to a later run."""
-        held: set[int] = set()
-        keys = [_receipt(settlement.leased).task_key for settlement in settlements]
-        for cursor in _in_blocks(connection, "SELECT key FROM tasks WHERE lease = ? AND key IN ({})", keys, self._run):
-            held.update(key for (key,) in cursor)
-        if len(held) == len(settlements):
-            return settlements
-        once: list[Settlement] = []
-        for settlement, key in zip(settlements, keys, strict=True):
-            if key in held:
-                held.discard(key)
-                once.append(settlement)
-        return once
 
     def _planned(self, connection: sqlite3.Connection, receipt: _Receipt, retry_at: datetime) -> bool:
         cursor = connection.execute(_RETRY_TASK, (to_milliseconds(retry_at), receipt.task_key, self._run))
@@ -305,7 +296,8 @@ class SQLiteLedger:
             (self._destination_key(connection, lane), _DROP_BATCH),
         ).fetchall()
         insert_rows(connection, "dropped_tasks", _DROPPED, [(*row[1:], reason, now) for row in rows])
-        _in_blocks(connection, _DELETE_TASKS, [row[0] for row in rows], 0)
+        for cursor in _in_blocks(connection, _DELETE_TASKS, [row[0] for row in rows], 0):
+            cursor.fetchall()  # until then a statement that returns rows is not over
         return len(rows)
 
     # --- the delivery queue

@@ -69,6 +69,40 @@ async def test_a_request_may_arrive_byte_by_byte(outpost: InProcessOutpost, path
         assert (await connection.answer()).status == 202
 
 
+async def test_a_head_that_was_read_before_may_be_followed_by_any_body_of_its_length(outpost: InProcessOutpost) -> None:
+    bodies = [json.dumps(a_publish(id=f"e{number}")).encode() for number in range(4)]
+    async with connected(outpost.port) as connection:
+        for number, body in enumerate(bodies):
+            connection.send(a_request(body))
+            assert (await connection.answer()).json()["id"] == f"e{number}"
+        connection.send(a_request(b"{" * len(bodies[0])))
+        assert (await connection.answer()).status == 422
+        connection.send(a_request(bodies[0])[:-5])
+        await asyncio.sleep(0)
+        connection.send(bodies[0][-5:])
+        assert (await connection.answer()).json()["id"] == "e0"
+
+
+async def test_a_head_that_was_read_before_does_not_open_the_door_to_another_key(outpost: InProcessOutpost) -> None:
+    async with connected(outpost.port) as connection:
+        connection.send(a_request())
+        assert (await connection.answer()).status == 202
+
+        connection.send(a_request().replace(b"Bearer key", b"Bearer kez"))
+
+        assert (await connection.answer()).status == 401
+
+
+async def test_a_known_head_in_front_of_another_request_is_answered_first(outpost: InProcessOutpost) -> None:
+    async with connected(outpost.port) as connection:
+        connection.send(a_request())
+        assert (await connection.answer()).status == 202
+
+        connection.send(a_request() + TOPICS + a_request())
+
+        assert [(await connection.answer()).status for _ in range(3)] == [202, 200, 202]
+
+
 async def test_requests_sent_at_once_are_answered_in_order(outpost: InProcessOutpost) -> None:
     published = [a_request(json.dumps(a_publish(id=f"e{number}")).encode()) for number in range(20)]
     async with connected(outpost.port) as connection:

@@ -146,3 +146,15 @@ def test_a_service_principal_needs_all_six_values() -> None:
 
     assert load(environ).broker == "azure_servicebus"
     assert load({**environ, "AZURE_SERVICEBUS_NAMESPACE": ""}).broker is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "style"),
+    [
+        ({"SQLITE_PATH": "o.db"}, "uuidv7"),
+        ({"REDIS_HOST": "h"}, "uuidv4"),
+        ({"SQLITE_PATH": "o.db", "IDGEN_TYPE": "uuidv4"}, "uuidv4"),
+    ],
+)
+def test_the_form_of_ids_follows_the_profile_unless_it_is_chosen(environ: dict[str, str], style: str) -> None:
+    assert load(environ).id_style == style

@@ -1,5 +1,6 @@
 """How ids look."""
 
+import os
 import re
 import time
 import uuid
@@ -42,3 +43,19 @@ def test_ids_begin_with_the_prefix_as_it_stands_and_never_repeat(style: IdStyle)
 
     assert len(minted) == 1000
     assert all(each.startswith("evt_") and "_" not in each[4:] for each in minted)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_does_not_repeat_the_ids_of_its_parent() -> None:
+    mint = id_minter("uuidv4")
+    mint()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, mint().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(reading, 36).decode() not in {mint() for _ in range(4)}
+    os.close(reading)
+    os.close(writing)

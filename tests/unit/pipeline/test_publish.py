@@ -10,7 +10,7 @@ import pytest
 from outpost.conformance.ledger import START, a_settlement
 from outpost.domain.attempt import Attempt
 from outpost.domain.destination import Destination
-from outpost.domain.errors import BacklogFull, ValidationFailed
+from outpost.domain.errors import BacklogFull, CannotUnseal, ValidationFailed
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, TenantId
 from outpost.pipeline.lanes import LaneLimits, Lanes
@@ -43,6 +43,7 @@ class World:
 
     def __init__(self, topics: Sequence[str] = (), backlog_limit: int = 1000) -> None:
         self.by_tenant: dict[TenantId, Sequence[Destination]] = {}
+        self.unreadable: set[TenantId] = set()
         self.events: list[Event] = []
         self.delivered: list[LeasedTask] = []
         self.ledger = MemoryLedger(log=self, clock=lambda: START, backlog_limit=backlog_limit)
@@ -64,6 +65,8 @@ class World:
         )
 
     async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
+        if tenant_id in self.unreadable:
+            raise CannotUnseal("the secrets of a destination")
         return self.by_tenant.get(tenant_id, ())
 
     async def deliver(self, leased: LeasedTask) -> Settlement:
@@ -167,3 +170,15 @@ async def test_past_the_backlog_limit_publishing_is_refused(world: World) -> Non
 
     with pytest.raises(BacklogFull):
         await full.publish(a_command())
+
+
+async def test_a_tenant_whose_destinations_cannot_be_read_does_not_hold_up_the_others(world: World) -> None:
+    """FIX-10: nor is its event answered as one that nobody wants."""
+    broken = TenantId("broken")
+    world.unreadable = {broken}
+
+    results = await world.publisher.publish_many([a_command(tenant_id=broken), a_command()])
+
+    assert isinstance(results[0], CannotUnseal)
+    assert isinstance(results[1], PublishResult)
+    assert [event.tenant_id for event in world.events] == [ACME]

@@ -9,21 +9,24 @@ from pathlib import Path
 
 _ROWS_BETWEEN = 4_000
 """Changed rows after which the log is copied; of usual size they make some 10 MiB of log."""
-_GROWTH_BETWEEN = 16 * 1024 * 1024
-"""Bytes by which the log file may grow before it is copied, for rows that are larger than usual. Also what is left of
-the file when the log starts again from its beginning, so that its size tells how long the log is."""
+_LOG_KEPT = 16 * 1024 * 1024
+"""Bytes of the file that stay when the log starts again from its beginning: writing over them costs the file system
+less than making a file longer. A longer file tells of rows that are larger than usual, and is copied at once."""
 _LOG_LIMIT = 64 * 1024 * 1024
-"""Bytes of log past which the writer itself copies it, so that it stays bounded under any load."""
+"""Bytes of log past which the writer waits for readers, so that it stays bounded under any load."""
+_GROWTH_BETWEEN = 16 * 1024 * 1024
+"""Bytes by which it may grow until the next try, if a reader was in the way."""
 _WAIT_FOR_READERS_MS = 250
-"""How long the writer then waits for readers of the log to end. One that takes longer, such as a backup, lets the log
-grow while it reads; the alternative is that nobody can write for that long."""
+"""How long the writer waits for readers of the log to end. One that takes longer, such as a backup, lets the log grow
+while it reads; the alternative is that nobody can write for that long."""
 
 
 class Checkpointer:
     """Copies the log in a thread of its own whenever enough was written.
 
     A passive checkpoint works while the writer appends, but the log starts again from its beginning only when all of
-    it has been copied. Under constant load that moment may never come, hence the limit.
+    it has been copied, and under constant load that moment never comes by itself. So once the thread is done, the
+    writer copies the little that was appended meanwhile, and starts the log again.
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], *, writer: sqlite3.Connection, file: Path) -> None:
@@ -39,8 +42,9 @@ class Checkpointer:
         self._connection = connect()
         self._log = f"{file}-wal"
         self._copied_at = 0
-        self._size_then = 0
         self._restart_at = _LOG_LIMIT
+        self._is_copying = False
+        self._is_copied = False
         self._copying = threading.Lock()
         self._wake = threading.Event()
         self._stopped = False
@@ -50,12 +54,16 @@ class Checkpointer:
     def after_commit(self) -> None:
         """Called by the writer thread between transactions. Raises nothing: what was committed is safe in the log."""
         rows, size = self._writer.total_changes, self._log_size()
-        self._size_then = min(self._size_then, size)
         if size >= self._restart_at:
             # If a reader is in the way, the next try waits for more growth: each keeps the writer waiting.
-            self._restart_at = _LOG_LIMIT if self._restart_log() else size + _GROWTH_BETWEEN
-        elif rows - self._copied_at >= _ROWS_BETWEEN or size - self._size_then >= _GROWTH_BETWEEN:
-            self._copied_at, self._size_then = rows, size
+            is_restarted = self._restart_log(wait_ms=_WAIT_FOR_READERS_MS)
+            self._restart_at = _LOG_LIMIT if is_restarted else size + _GROWTH_BETWEEN
+        elif self._is_copied:
+            self._is_copied = self._is_copying = False
+            self._copied_at = rows
+            self._restart_log(wait_ms=0)
+        elif not self._is_copying and (rows - self._copied_at >= _ROWS_BETWEEN or size > _LOG_KEPT):
+            self._is_copying = True
             self._wake.set()
 
     def close(self) -> None:
@@ -67,7 +75,7 @@ class Checkpointer:
         with contextlib.suppress(sqlite3.Error):  # nothing is lost: the log is replayed when the file is next opened
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _restart_log(self) -> bool:
+    def _restart_log(self, *, wait_ms: int) -> bool:
         """Copy what is left of the log, so that the next transaction writes to its beginning; return whether it will.
 
         SQLite does not wait for another checkpoint to end, hence the lock.
@@ -75,7 +83,7 @@ class Checkpointer:
         writer = self._writer
         try:
             (timeout,) = writer.execute("PRAGMA busy_timeout").fetchone()
-            writer.execute(f"PRAGMA busy_timeout = {_WAIT_FOR_READERS_MS}")
+            writer.execute(f"PRAGMA busy_timeout = {wait_ms}")
             try:
                 with self._copying:
                     busy, _, _ = writer.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
@@ -100,3 +108,4 @@ class Checkpointer:
             # A full disk or an I/O error: the writer meets it too, and reports it.
             with contextlib.suppress(sqlite3.Error), self._copying:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._is_copied = True

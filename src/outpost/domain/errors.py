@@ -13,6 +13,7 @@
     │   └── DestinationDisabled DestinationDoesNotMatch
     ├── Unavailable           try again later
     │   ├── StoreUnavailable
+    │   ├── SchedulerUnavailable
     │   └── BacklogFull
     ├── RecordRejected        a store can never hold this record
     ├── StoreCorrupted        a person must look; the process stops
@@ -154,6 +155,17 @@ class StoreUnavailable(Unavailable):
         self.store = store
         self.cause = cause
         super().__init__(f"{store} is not available: {cause}")
+
+
+class SchedulerUnavailable(Unavailable):
+    """The schedule of retries could not be written or read."""
+
+    code = "scheduler_unavailable"
+
+    def __init__(self, scheduler: str, cause: str) -> None:
+        self.scheduler = scheduler
+        self.cause = cause
+        super().__init__(f"{scheduler} is not available: {cause}")
 
 
 class BacklogFull(Unavailable):

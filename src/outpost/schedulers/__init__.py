@@ -1,0 +1,1 @@
+"""Drivers of the retry schedule: `schedulers/<technology>.py`."""

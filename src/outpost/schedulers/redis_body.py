@@ -1,0 +1,123 @@
+"""What is stored of a planned retry: JSON that the original program reads, and more that it ignores.
+
+    {"EventID":"evt_1","TenantID":"acme","DestinationID":"des_1","Telemetry":null,"Attempt":1,"Event":{...}}
+                                                                └ the original ends here
+
+`Attempt` is the number of the attempt that failed, `Event` an event as it is in messages (pipeline specification, 2.2).
+Releases of the original before 1.0 wrote an `Attempt` too, along with a `DeliveryEventID`; theirs is not trusted, since
+they counted in another way.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from outpost.codec import write_json
+from outpost.domain.event import Event
+from outpost.domain.identifiers import DestinationId, EventId, TenantId
+from outpost.domain.tenant import StringMap
+from outpost.ports.retry_scheduler import PlannedRetry, RetryKey
+
+LONGEST_BODY = 65_536
+"""In bytes (pipeline specification, 8.3)."""
+
+
+class BrokenBody(Exception):
+    """A stored retry cannot be read. Says which field, and nothing of its content."""
+
+
+class _EventCopy(msgspec.Struct, frozen=True, kw_only=True):
+    id: EventId
+    tenant_id: TenantId
+    destination_id: str = ""
+    matched_destination_ids: tuple[DestinationId, ...]
+    topic: str
+    eligible_for_retry: bool
+    time: datetime
+    metadata: StringMap
+    data: msgspec.Raw
+
+
+_NAMES = {
+    "event_id": "EventID",
+    "tenant_id": "TenantID",
+    "destination_id": "DestinationID",
+    "attempt": "Attempt",
+    "event": "Event",
+    "delivery_event_id": "DeliveryEventID",
+}
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, rename=_NAMES):
+    event_id: EventId
+    tenant_id: TenantId
+    destination_id: DestinationId
+    attempt: int | None = None
+    event: _EventCopy | None = None
+    delivery_event_id: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Body)
+
+
+def identity(key: RetryKey) -> bytes:
+    """Return the part that tells whose a body is: the same bytes whichever program wrote it."""
+    names = f'"EventID":{write_json(key.event_id)},"TenantID":{write_json(key.tenant_id)}'
+    return f'{names},"DestinationID":{write_json(key.destination_id)}'.encode()
+
+
+def write_body(plan: PlannedRetry) -> bytes:
+    """Return the body of a plan, without the event if it would be too long with it."""
+    body = b'{%s,"Telemetry":null' % identity(plan.key)
+    if plan.failed_attempt is not None:
+        body += b',"Attempt":%d' % plan.failed_attempt
+    if plan.event is not None:
+        whole = b'%s,"Event":%s}' % (body, _write_event(plan.event))
+        if len(whole) <= LONGEST_BODY:
+            return whole
+    return body + b"}"
+
+
+def read_body(body: bytes, *, due_at: datetime) -> PlannedRetry:
+    """Return what a body plans.
+
+    Raises:
+        BrokenBody: It is not a retry.
+    """
+    try:
+        stored = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BrokenBody(str(error)) from None
+    return PlannedRetry(
+        key=RetryKey(stored.tenant_id, stored.event_id, stored.destination_id),
+        failed_attempt=stored.attempt if stored.delivery_event_id is None else None,
+        due_at=due_at,
+        event=None if stored.event is None else _read_event(stored.event),
+    )
+
+
+def _write_event(event: Event) -> bytes:
+    copy = _EventCopy(
+        id=event.id,
+        tenant_id=event.tenant_id,
+        matched_destination_ids=event.matched_destination_ids,
+        topic=event.topic,
+        eligible_for_retry=event.eligible_for_retry,
+        time=event.time,
+        metadata=event.metadata,
+        data=msgspec.Raw(event.data),
+    )
+    return msgspec.json.encode(copy)
+
+
+def _read_event(copy: _EventCopy) -> Event:
+    return Event(
+        id=copy.id,
+        tenant_id=copy.tenant_id,
+        matched_destination_ids=copy.matched_destination_ids,
+        topic=copy.topic,
+        eligible_for_retry=copy.eligible_for_retry,
+        time=copy.time,
+        metadata=copy.metadata,
+        data=bytes(copy.data),
+    )

@@ -1,0 +1,1 @@
+"""Drivers of claims, and the names of what can be claimed."""

@@ -72,7 +72,7 @@ class Publisher:
         self._address = (exchange, routing_key)
         self._largest_part = max_frame - OVERHEAD
         encoded = properties.encode()
-        # method frame │ header frame: class, weight, ◂ size of the body ▸, properties │ body frame: type, channel, ◂ size
+        # method frame │ header frame: class, weight, ◂size of the body▸, properties │ body frame: type, channel, ◂size▸
         self._before_size = (
             frame(METHOD, channel.number, basic_publish(exchange, routing_key, mandatory=mandatory))
             + _FRAME_HEAD.pack(HEADER, channel.number, _HEADER_START.size + _SIZE.size + len(encoded))

@@ -67,9 +67,9 @@ class Confirms:
         self._lowest = max(self._lowest, tag + 1)
 
     def returned(self, address: Address, reason: str) -> None:
-        failure = AmqpReturned(
-            self._endpoint, f"nothing takes what is sent to {address[0]!r} as {address[1]!r}: {reason}"
-        )
+        """Take a publication that the broker gives back because no queue takes it; its ack follows."""
+        detail = f"no queue takes what is sent to exchange {address[0]!r} as {address[1]!r}: {reason}"
+        failure = AmqpReturned(self._endpoint, detail)
         for batch in self._pending.values():
             if batch.address == address:
                 batch.failure = failure

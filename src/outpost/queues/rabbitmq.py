@@ -1,5 +1,6 @@
 """A queue at RabbitMQ, over a connection for each direction."""
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from types import TracebackType
@@ -55,8 +56,9 @@ class RabbitMQQueue:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._receiver.close()
-        await self._sender.close()
+        async with asyncio.TaskGroup() as closing:
+            closing.create_task(self._receiver.close())
+            closing.create_task(self._sender.close())
 
 
 def _named(options: AmqpOptions, direction: str) -> AmqpOptions:

@@ -40,6 +40,7 @@ class Link:
         self._down = down
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
+        self._channel: Channel | None = None
         self._up = asyncio.Event()
         self._trouble: str | None = None
 
@@ -64,7 +65,8 @@ class Link:
             TimeoutError: There is none after so many seconds.
         """
         self.check()
-        if not self._up.is_set():
+        if self._channel is None or not self._channel.is_open:
+            self._up.clear()  # the channel may just have ended, and the task not know yet
             async with asyncio.timeout(within):
                 await self._up.wait()
 
@@ -89,11 +91,12 @@ class Link:
                 self._trouble = f"{self._options.endpoint}: not ready within {_PREPARE_SECONDS:g} s"
             except (AmqpError, ConfigurationError) as error:
                 self._trouble = str(error)
-            failures = 1 if self._up.is_set() else failures + 1
+            failures = failures + 1 if self._channel is None else 1
+            self._connection = self._channel = None
             self._up.clear()
             self._down()
             if failures == 1:
-                _logger.warning("queue connection lost", extra={"fields": self._fields()})
+                _logger.warning("queue not connected", extra={"fields": self._fields()})
             await asyncio.sleep(_pause(failures))
 
     def _fields(self) -> dict[str, object]:
@@ -107,12 +110,11 @@ class Link:
             limit.reschedule(loop.time() + _PREPARE_SECONDS)
             channel = await self._prepare(connection)
             limit.reschedule(None)
-            self._connection, self._trouble = connection, None
+            self._connection, self._channel, self._trouble = connection, channel, None
             self._up.set()
             _logger.info("queue connected", extra={"fields": {"connection": self._options.name}})
             raise await channel.ended()
         finally:
-            self._connection = None
             await connection.close()
 
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from outpost.clients.amqp import AmqpOptions, Channel
 from outpost.clients.amqp.connection import Connection
 from outpost.clients.amqp.frames import BODY, HEADER, METHOD, PROTOCOL_HEADER, FrameReader, frame
+from outpost.clients.amqp.methods import channel_open, connection_close
 from outpost.clients.amqp.values import long_string, short_string, table
 
 Frame = tuple[int, int, bytes]
@@ -126,3 +129,32 @@ class Line:
             await selecting
         await self.frames()
         return channel
+
+
+@asynccontextmanager
+async def broker_that_says(*answers: bytes, to_a_channel: bytes = CHANNEL_OPEN_OK) -> AsyncIterator[int]:
+    """Yield the port of a server that says all this to whoever connects.
+
+    Args:
+        to_a_channel: Said when a channel is opened.
+    """
+    ended: list[asyncio.Event] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = asyncio.Event()
+        ended.append(end)
+        writer.write(b"".join(answers))
+        with suppress(ConnectionError):
+            while (data := await reader.read(65536)) and connection_close() not in data:
+                if channel_open() in data:
+                    writer.write(to_a_channel)
+        writer.close()
+        end.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for end in ended:
+            await end.wait()

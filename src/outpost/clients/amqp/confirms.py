@@ -33,7 +33,7 @@ class Confirms:
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
         self._last = 0
-        self._lowest = 1  # every tag below has its answer
+        self._lowest = 1  # the lowest tag without an answer, so that no range is ever walked twice
         self._pending: dict[int, Batch] = {}
 
     def expect(self, count: int, address: Address) -> "asyncio.Future[None]":
@@ -56,15 +56,13 @@ class Confirms:
         tag = self._last if multiple and not tag else tag
         if tag > self._last:
             raise ProtocolError("it confirms what was not published")
-        pending = self._pending
-        if not multiple:
-            if batch := pending.pop(tag, None):
-                self._count(batch, stored)
-            return
-        for each in range(self._lowest, tag + 1):
+        pending, lowest = self._pending, self._lowest
+        for each in range(lowest, tag + 1) if multiple else (tag,):
             if batch := pending.pop(each, None):
                 self._count(batch, stored)
-        self._lowest = max(self._lowest, tag + 1)
+        while lowest <= self._last and lowest not in pending:
+            lowest += 1
+        self._lowest = lowest
 
     def returned(self, address: Address, reason: str) -> None:
         """Take a publication that the broker gives back because no queue takes it; its ack follows."""

@@ -21,7 +21,7 @@ from outpost.clients.amqp import (
     Properties,
     connect,
 )
-from tests.support.amqp_broker import OPEN_OK, close, start, tune
+from tests.support.amqp_broker import OPEN_OK, broker_that_says, close, start, tune
 from tests.support.certificates import make_certificates
 from tests.support.rabbitmq import PASSWORD, RabbitMQServer
 from tests.support.tcp_relay import relay
@@ -256,19 +256,6 @@ async def test_an_idle_connection_is_kept_by_heartbeats(rabbitmq: RabbitMQServer
     ],
 )
 async def test_a_server_that_is_no_broker_is_named(said: list[bytes], what: str) -> None:
-    finished = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for answer in said:
-            writer.write(answer)
-        await reader.read()
-        writer.close()
-        finished.set()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    options = AmqpOptions(host="127.0.0.1", port=server.sockets[0].getsockname()[1], connect_timeout=0.3)
-
-    with pytest.raises(AmqpNotConnected, match=what):
-        await connect(options)
-    server.close()
-    await finished.wait()
+    async with broker_that_says(*said) as port:
+        with pytest.raises(AmqpNotConnected, match=what):
+            await connect(AmqpOptions(host="127.0.0.1", port=port, connect_timeout=0.3))

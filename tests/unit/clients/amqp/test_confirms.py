@@ -110,3 +110,13 @@ def test_each_batch_is_confirmed_exactly_when_all_of_it_is(sizes: list[int], dat
                 assert batch.done() == open_tags.isdisjoint(range(end - size + 1, end + 1))
 
     asyncio.run(check())
+
+
+async def test_a_range_after_many_single_confirmations_costs_no_more_than_it_covers() -> None:
+    """A quiet day has millions of single ones before the first range."""
+    confirms = Confirms("peer:1")
+    for tag in (2, 1, 3, 4):
+        confirms.expect((tag == 2 and 4) or 0, HERE)
+        confirms.answered(tag, multiple=False, stored=True)
+
+    assert confirms._lowest == 5

@@ -7,7 +7,7 @@ AMQP 0-9-1, section 4.2.5, with the type letters that RabbitMQ reads and writes 
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -119,9 +119,21 @@ class Cursor:
         letter = self.u8()
         if number := _NUMBERS.get(letter):
             return number.unpack_from(self._data, self._skip(number.size))[0]
-        if read := _OTHERS.get(letter):
-            return read(self, depth + 1)
-        raise ProtocolError(f"a table holds a value of the unknown type {letter}")
+        match chr(letter):
+            case "S":
+                return self._text()
+            case "x":
+                return self.long_string()
+            case "D":
+                return self._decimal()
+            case "A":
+                return self._array(depth + 1)
+            case "F":
+                return self.table(depth + 1)
+            case "V":
+                return None
+            case _:
+                raise ProtocolError(f"a table holds a value of the unknown type {letter}")
 
     def _inner(self, depth: int) -> "Cursor":
         if depth > _MOST_NESTED:
@@ -137,29 +149,13 @@ class Cursor:
         self._at = start + size
         return start
 
-    def _text(self, _: int) -> str | bytes:
+    def _text(self) -> str | bytes:
         raw = self.long_string()
         try:
             return raw.decode()
         except UnicodeDecodeError:
             return raw
 
-    def _decimal(self, _: int) -> Decimal:
+    def _decimal(self) -> Decimal:
         places, digits = self.u8(), self.u32()
         return Decimal(digits - (digits >> 31 << 32)).scaleb(-places)
-
-    def _bytes(self, _: int) -> bytes:
-        return self.long_string()
-
-    def _nothing(self, _: int) -> None:
-        return None
-
-
-_OTHERS: dict[int, Callable[[Cursor, int], Any]] = {
-    ord("S"): Cursor._text,  # pyright: ignore[reportPrivateUsage]
-    ord("x"): Cursor._bytes,  # pyright: ignore[reportPrivateUsage]
-    ord("D"): Cursor._decimal,  # pyright: ignore[reportPrivateUsage]
-    ord("A"): Cursor._array,  # pyright: ignore[reportPrivateUsage]
-    ord("F"): Cursor.table,
-    ord("V"): Cursor._nothing,  # pyright: ignore[reportPrivateUsage]
-}

@@ -1,5 +1,6 @@
 """What is created at RabbitMQ, and what is only looked at."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -72,6 +73,15 @@ async def test_what_is_there_already_is_left_as_it_is(host: Host) -> None:
 
     queues = host.listed("list_queues", "name", "arguments")
     assert all(queue["arguments"] == [] for queue in queues)
+
+
+async def test_many_processes_may_create_it_together(host: Host) -> None:
+    """Declaring is safe to repeat, so nobody needs a lock for it."""
+    async with asyncio.TaskGroup() as starting:
+        for _ in range(4):
+            starting.create_task(host.provision(DELIVERY, LOG))
+
+    assert len(host.listed("list_queues", "name")) == 4
 
 
 async def test_queues_that_were_never_bound_are_bound(host: Host) -> None:

@@ -75,7 +75,7 @@ class RabbitMQServer:
 
     def kill(self) -> None:
         """End the node as a crash would."""
-        self._process.kill()
+        self._process.kill(with_children=True)
         self._mapper.stop()
 
     def url(self, virtual_host: str) -> str:

@@ -13,6 +13,7 @@
     │   └── DestinationDisabled DestinationDoesNotMatch
     ├── Unavailable           try again later
     │   ├── StoreUnavailable
+    │   ├── QueueUnavailable
     │   ├── SchedulerUnavailable
     │   └── BacklogFull
     ├── RecordRejected        a store can never hold this record
@@ -140,7 +141,7 @@ class DestinationDoesNotMatch(Refused):
 
 
 class Unavailable(OutpostError):
-    """Outpost cannot do this now; nothing was changed, and the same call may work later."""
+    """Outpost cannot do this now; the same call may work later. Nothing was changed, unless a class says otherwise."""
 
     code = "unavailable"
     retry_after_seconds: int = 1
@@ -155,6 +156,17 @@ class StoreUnavailable(Unavailable):
         self.store = store
         self.cause = cause
         super().__init__(f"{store} is not available: {cause}")
+
+
+class QueueUnavailable(Unavailable):
+    """A queue did not say that it stored what was sent: it may have stored none, some or all of it."""
+
+    code = "queue_unavailable"
+
+    def __init__(self, queue: str, cause: str) -> None:
+        self.queue = queue
+        self.cause = cause
+        super().__init__(f"queue {queue} is not available: {cause}")
 
 
 class SchedulerUnavailable(Unavailable):

@@ -168,7 +168,14 @@ class ServerProcess:
         """Ask the server to stop, wait until it has, and kill it if it takes too long."""
         self._end(self._stop_signal)
 
-    def kill(self) -> None:
+    def kill(self, *, with_children: bool = False) -> None:
+        """End the server as a crash would.
+
+        Args:
+            with_children: Where what was started is a script that runs the server, and would leave it behind.
+        """
+        if with_children:
+            os.killpg(self.pid, signal.SIGKILL)  # it leads a group of its own
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:

@@ -1,0 +1,1 @@
+"""Drivers of the queue between the roles, one file per technology."""

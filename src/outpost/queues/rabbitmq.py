@@ -1,0 +1,65 @@
+"""A queue at RabbitMQ, over a connection for each direction."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from outpost.clients.amqp import AmqpOptions
+from outpost.ports.queue import Message
+from outpost.queues.rabbitmq_receiving import Receiver
+from outpost.queues.rabbitmq_sending import Sender
+from outpost.queues.rabbitmq_topology import Topology
+
+
+class RabbitMQQueue:
+    """`Queue` at RabbitMQ 3.10 or newer. A direction that is not used is not connected."""
+
+    def __init__(self, options: AmqpOptions, topology: Topology, *, auto_provision: bool, prefetch: int) -> None:
+        """Describe a queue; nothing is opened.
+
+        Args:
+            options: Its `name` is shown by the broker, with the direction added.
+            auto_provision: Create what is missing whenever a connection is opened, and not only look.
+            prefetch: Most messages that are lent and not settled; at most 65,535.
+        """
+        self._sender = Sender(_named(options, "send"), topology, create=auto_provision)
+        self._receiver = Receiver(_named(options, "receive"), topology, create=auto_provision, prefetch=prefetch)
+
+    @property
+    def trouble(self) -> str | None:
+        return self._receiver.trouble or self._sender.trouble
+
+    @property
+    def is_connected(self) -> bool:
+        return self.trouble is None
+
+    async def send_many(self, bodies: Sequence[bytes]) -> None:
+        await self._sender.send_many(bodies)
+
+    async def receive(self) -> Sequence[Message]:
+        return await self._receiver.receive()
+
+    def ack(self, messages: Sequence[Message]) -> None:
+        self._receiver.ack(messages)
+
+    def return_(self, message: Message) -> None:
+        self._receiver.return_(message)
+
+    def reject(self, message: Message) -> None:
+        self._receiver.reject(message)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        async with asyncio.TaskGroup() as closing:
+            closing.create_task(self._receiver.close())
+            closing.create_task(self._sender.close())
+
+
+def _named(options: AmqpOptions, direction: str) -> AmqpOptions:
+    return dataclasses.replace(options, name=f"{options.name or 'outpost'} {direction}")

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,10 @@ def free_port() -> int:
 class Bench:
     """A running Outpost with a receiver."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stores: Mapping[str, str] | None = None) -> None:
+        """Args:
+        stores: The settings that choose its stores; by default a file in `folder`.
+        """
         self.port = free_port()
         self.receiver_port = free_port()
         self.api = f"http://127.0.0.1:{self.port}/api/v1"
@@ -59,9 +62,9 @@ class Bench:
             "API_JWT_SECRET": "benchmark",
             "AES_ENCRYPTION_SECRET": "benchmark",
             "API_PORT": str(self.port),
-            "SQLITE_PATH": str(folder / "outpost.db"),
             "EGRESS_ALLOW": "127.0.0.0/8",
             "TOPICS": "user.created",
+            **(stores or {"SQLITE_PATH": str(folder / "outpost.db")}),
         }
         outpost = [sys.executable, "-m", "outpost"]
         subprocess.run([*outpost, "migrate", "apply", "--yes"], env=environment, check=True, stdout=subprocess.DEVNULL)

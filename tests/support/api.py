@@ -25,7 +25,7 @@ from outpost.destinations.webhook.settings import WebhookSettings
 from outpost.domain.attempt import Attempt, AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DeliveryTask
 from outpost.domain.destination import Destination
-from outpost.domain.identifiers import id_minter
+from outpost.domain.identifiers import EventId, TenantId, id_minter
 from outpost.domain.retry_policy import RetryPolicy
 from outpost.management.destinations import Destinations
 from outpost.management.tenants import Tenants
@@ -262,6 +262,10 @@ def _server(
         publish=publishing.submit,
         retrying=retrying,
         health=outpost,
+        probes={
+            "tenants": lambda: outpost.store.tenant(TenantId("readyz")),
+            "log": lambda: MemoryLogStore(outpost.log).event(EventId("readyz")),
+        },
         is_migrated=outpost.is_migrated,
         topics=options.topics,
         clock=outpost.clock,

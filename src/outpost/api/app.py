@@ -1,6 +1,6 @@
 """The HTTP API as one ASGI app."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from outpost import __version__
 from outpost.api.auth import Access, Authenticator
-from outpost.api.collaborators import Health, IsMigrated, Publish, Retrying
+from outpost.api.collaborators import Health, IsMigrated, Probe, Publish, Retrying
 from outpost.api.errors import Problem, refusal, unknown_path
 from outpost.api.origin import Origin
 from outpost.api.resource import Call, Method, Resource, ResourceApp, answer, refused
@@ -46,6 +46,7 @@ def create_app(
     publish: Publish,
     retrying: Retrying,
     health: Health,
+    probes: Mapping[str, Probe],
     is_migrated: IsMigrated,
     topics: Sequence[str],
     clock: Clock,
@@ -57,6 +58,7 @@ def create_app(
 
     Args:
         api_key: Empty lets everyone act as the operator, and needs `allow_open`.
+        probes: The stores that `/readyz` asks.
         topics: The configured topics, as `/topics` shows them.
         max_body_bytes: Larger request bodies are answered with 413.
         trusted_proxies: Networks whose `X-Forwarded-*` headers count.
@@ -69,7 +71,7 @@ def create_app(
     authenticator = Authenticator(api_key=api_key, allow_open=allow_open, tokens=tokens, tenants=tenants)
     resources = [
         Resource("/", {"GET": Method(_root, Access.ANYONE)}),
-        *HealthRoutes(health=health, tenants=tenants, log=log, is_migrated=is_migrated, clock=clock).resources(),
+        *HealthRoutes(health=health, probes=probes, is_migrated=is_migrated, clock=clock).resources(),
         *TopicRoutes(topics).resources(),
         *DestinationTypeRoutes(providers).resources(),
         *TenantRoutes(tenants=tenants, tokens=tokens, origin=Origin(trusted_proxies)).resources(),
@@ -79,6 +81,23 @@ def create_app(
         *PublishRoutes(publish).resources(),
         *RetryRoutes(retrying).resources(),
     ]
+    return _app(resources, authenticator, max_body_bytes, more_routes)
+
+
+def create_health_app(
+    *, health: Health, probes: Mapping[str, Probe], is_migrated: IsMigrated, clock: Clock
+) -> Starlette:
+    """Return the app of a process that serves no API: it tells how it is, and nothing else."""
+    routes = HealthRoutes(health=health, probes=probes, is_migrated=is_migrated, clock=clock)
+    return _app(routes.resources(), None, 0, ())
+
+
+def _app(
+    resources: Sequence[Resource],
+    authenticator: Authenticator | None,
+    max_body_bytes: int,
+    more_routes: Sequence[BaseRoute],
+) -> Starlette:
     apps = [ResourceApp(resource, authenticator=authenticator, max_body_bytes=max_body_bytes) for resource in resources]
     app = Starlette(routes=[*(each.route() for each in apps), *more_routes])
     app.router.redirect_slashes = False

@@ -13,6 +13,10 @@ IsMigrated = Callable[[], Awaitable[bool]]
 """Says whether the stores have the form that this version needs; the check with which `serve` starts."""
 
 
+Probe = Callable[[], Awaitable[object]]
+"""Asks a store something small; raises OutpostError if it cannot be read now."""
+
+
 class Retrying(Protocol):
     """Plans manual attempts."""
 

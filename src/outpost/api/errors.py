@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 
 from outpost.domain.errors import (
+    BacklogFull,
     DestinationDisabled,
     InvalidInput,
     InvalidTopics,
     NotFound,
     OutpostError,
+    PublishContended,
     Refused,
     Unavailable,
     ValidationFailed,
@@ -91,6 +93,7 @@ _TABLE: tuple[tuple[type[OutpostError], int, str | None], ...] = (
     (ValidationFailed, 422, "validation error"),
     (InvalidTopics, 422, "validation failed: invalid topics"),
     (InvalidInput, 422, None),
+    (PublishContended, 409, None),
     (Refused, 400, None),
 )
 
@@ -106,8 +109,8 @@ def _details(error: OutpostError) -> Data:
 
 
 def _reason(error: Unavailable) -> str:
-    """A store's own words stay in the log; they may name hosts."""
-    return error.code if error.code == "store_unavailable" else str(error)
+    """A server's own words stay in the log; they may name hosts."""
+    return str(error) if isinstance(error, BacklogFull) else error.code
 
 
 def _body(status: int, message: str, data: Data) -> bytes:

@@ -87,7 +87,10 @@ class Resource(msgspec.Struct, frozen=True):
 class ResourceApp:
     """Answers the requests of one resource; an ASGI app."""
 
-    def __init__(self, resource: Resource, *, authenticator: Authenticator, max_body_bytes: int) -> None:
+    def __init__(self, resource: Resource, *, authenticator: Authenticator | None, max_body_bytes: int) -> None:
+        """Args:
+        authenticator: May be None if everything here is for anyone.
+        """
         self.resource = resource
         self._authenticator = authenticator
         self._max_body_bytes = max_body_bytes
@@ -116,6 +119,7 @@ class ResourceApp:
         caller, tenant = OPERATOR, None
         tenant_id: str | None = request.path_params.get("tenant_id")
         if method.access is not Access.ANYONE:
+            assert self._authenticator is not None, f"{self.resource.path} is not for anyone"
             caller = await self._authenticator.caller(request, method.access, tenant_id)
             if method.needs_tenant and tenant_id is not None:
                 tenant = await self._authenticator.path_tenant(caller, tenant_id)

@@ -42,3 +42,4 @@ class DropReason(StrEnum):
     DESTINATION_DISABLED = "destination_disabled"
     DESTINATION_DELETED = "destination_deleted"
     TENANT_DELETED = "tenant_deleted"
+    DELIVERED_BEFORE = "delivered_before"

@@ -10,7 +10,8 @@
     │   └── InTheFuture
     ├── Refused               valid, but the present state does not allow it
     │   ├── DestinationExists   DestinationLimitReached
-    │   └── DestinationDisabled DestinationDoesNotMatch
+    │   ├── DestinationDisabled DestinationDoesNotMatch
+    │   └── PublishContended
     ├── Unavailable           try again later
     │   ├── StoreUnavailable
     │   ├── QueueUnavailable
@@ -138,6 +139,15 @@ class DestinationDoesNotMatch(Refused):
 
     def __init__(self) -> None:
         super().__init__("destination does not match event")
+
+
+class PublishContended(Refused):
+    """Another request has been accepting an event of the same id for too long; what came of it is not known."""
+
+    code = "publish_contended"
+
+    def __init__(self) -> None:
+        super().__init__("another request with this event id is still being processed")
 
 
 class Unavailable(OutpostError):

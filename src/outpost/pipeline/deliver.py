@@ -120,7 +120,7 @@ class Deliverer:
             code=result.code,
             response_data=result.response_data,
         )
-        return Settlement(leased=leased, attempt=attempt, retry_at=retry_at)
+        return Settlement(leased=leased, attempt=attempt, retry_at=retry_at, destination=destination)
 
     def _log(self, settlement: Settlement, started: datetime) -> None:
         attempt, event = settlement.attempt, settlement.leased.task.event

@@ -19,8 +19,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,7 +33,15 @@ from outpost.ports.ledger import LeasedTask, Settlement
 
 _logger = logging.getLogger(__name__)
 
-Deliver = Callable[[LeasedTask], Coroutine[Any, Any, Settlement]]
+
+class Postponed(NamedTuple):
+    """A task that cannot be delivered now, and when it is to be tried again. It stays leased and takes up no slot."""
+
+    leased: LeasedTask
+    until: datetime
+
+
+Deliver = Callable[[LeasedTask], Coroutine[Any, Any, Settlement | Postponed]]
 """Delivers one task and says how it ended."""
 
 Settle = Callable[[Sequence[Settlement]], Coroutine[Any, Any, None]]
@@ -88,8 +96,12 @@ class Lanes:
     """Starts deliveries, lane by lane. Use `run` as its one owner; everything else is called from the event loop."""
 
     def __init__(
-        self, *, queue: DeliveryQueue, deliver: Deliver, settle: Settle, clock: Clock, limits: LaneLimits
+        self, *, queue: DeliveryQueue | None, deliver: Deliver, settle: Settle, clock: Clock, limits: LaneLimits
     ) -> None:
+        """Args:
+        queue: Where tasks wait that have no room here; None if every task comes by `add`, and no more than there is
+            room for.
+        """
         self._queue = queue
         self._deliver = deliver
         self._settle = settle
@@ -102,7 +114,7 @@ class Lanes:
         self._ready_bytes = 0
         self._starved: set[_Lane] = set()
         self._alarms = Alarms(self._is_due, clock=clock)
-        self._deliveries: dict[asyncio.Task[Settlement], _Lane] = {}
+        self._deliveries: dict[asyncio.Task[Settlement | Postponed], _Lane] = {}
         self._ended: list[tuple[_Lane, Settlement]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
@@ -118,8 +130,10 @@ class Lanes:
         self._alarms.start(self._loop)
         self._running = True
         try:
-            for key, due_at in (await self._queue.next_due()).items():
-                self.tasks_wait(key, due_at)
+            if self._queue is not None:
+                for key, due_at in (await self._queue.next_due()).items():
+                    self.tasks_wait(key, due_at)
+            self._start_deliveries()
             await self._fault
         finally:
             self._running = False
@@ -128,7 +142,7 @@ class Lanes:
 
     def may_lease(self, tenant_id: TenantId, destination_ids: Iterable[DestinationId]) -> frozenset[DestinationId]:
         """Return those destinations whose next task may come straight to memory instead of waiting in the store."""
-        if not self._running or self._full():
+        if not self._running or self._queue is None or self._full():
             return frozenset()
         lanes = self._lanes
         limit = self._limits.lane_ready
@@ -147,6 +161,8 @@ class Lanes:
 
     def tasks_wait(self, key: LaneKey, due_at: datetime) -> None:
         """Note that the store holds a task of this destination which is due at `due_at`."""
+        if self._queue is None:
+            return
         lane = self._lane(key)
         if due_at <= self._clock():
             lane.stored_due = True
@@ -198,16 +214,20 @@ class Lanes:
             elif lane.stored_due:
                 self._claim_if_room(lane)
 
-    def _delivered(self, delivery: "asyncio.Task[Settlement]") -> None:
+    def _delivered(self, delivery: "asyncio.Task[Settlement | Postponed]") -> None:
         """Take down how a delivery ended; what ends in one tick of the loop is settled together."""
         lane = self._deliveries.pop(delivery)
         error = asyncio.CancelledError() if delivery.cancelled() else delivery.exception()
         if error is None:
-            if not self._ended:
-                self._loop.call_soon(self._settle_ended)
-            self._ended.append((lane, delivery.result()))
-            return
-        if isinstance(error, StoreCorrupted):
+            end = delivery.result()
+            if isinstance(end, Settlement):
+                if not self._ended:
+                    self._loop.call_soon(self._settle_ended)
+                self._ended.append((lane, end))
+                return
+            wait = (end.until - self._clock()) / timedelta(seconds=1)
+            self._loop.call_later(max(0.0, wait), self.add, [end.leased])
+        elif isinstance(error, StoreCorrupted):
             self._fail(error)
         elif isinstance(error, Exception):
             fault = (type(error), error, error.__traceback__)
@@ -263,25 +283,25 @@ class Lanes:
 
     def _claim_if_room(self, lane: _Lane) -> None:
         """Fetch stored tasks once half of the lane's share of memory is free; fetching few at a time costs more."""
-        if lane.claiming or not self._running or len(lane.ready) * 2 > self._claim_size(lane):
+        if self._queue is None or lane.claiming or not self._running or len(lane.ready) * 2 > self._claim_size(lane):
             return
         if self._full():
             self._starved.add(lane)
             return
         lane.claiming = True
-        self._own(self._claim(lane))
+        self._own(self._claim(lane, self._queue))
 
     def _claim_size(self, lane: _Lane) -> int:
         """A lane that works fast may hold many, one that hangs only a few."""
         return min(self._limits.lane_ready, max(2 * lane.window, 8))
 
-    async def _claim(self, lane: _Lane) -> None:
+    async def _claim(self, lane: _Lane, queue: DeliveryQueue) -> None:
         pause = _FIRST_CLAIM_PAUSE
         try:
             while self._running:
                 lane.stored_due = False
                 try:
-                    claim = await self._queue.claim(lane.key, limit=self._claim_size(lane), now=self._clock())
+                    claim = await queue.claim(lane.key, limit=self._claim_size(lane), now=self._clock())
                 except Unavailable as error:
                     _logger.warning("waiting deliveries cannot be read: %s; trying again in %.1f s", error, pause)
                     await asyncio.sleep(pause)

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from outpost.domain.destination import Destination
-from outpost.domain.errors import OutpostError, ValidationFailed
+from outpost.domain.errors import OutpostError, PublishContended, ValidationFailed
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, MintId, TenantId
 from outpost.domain.tenant import StringMap
@@ -16,7 +16,7 @@ from outpost.pipeline.lanes import Lanes
 from outpost.pipeline.match import Matcher
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import LaneKey
-from outpost.ports.ledger import Acceptance, Ledger
+from outpost.ports.ledger import Acceptance, Accepted, Ledger
 from outpost.ports.tenant_store import DestinationsByTenant
 from outpost.telemetry.event_lines import EventLine
 
@@ -65,12 +65,13 @@ class Publisher:
         tenants: DestinationsByTenant,
         matcher: Matcher,
         ledger: Ledger,
-        lanes: Lanes,
+        lanes: Lanes | None,
         topics: Sequence[str],
         mint_event_id: MintId,
         clock: Clock,
     ) -> None:
         """Args:
+        lanes: Deliver what was accepted here; None if the tasks come by way of a queue.
         topics: The topics that may be published; empty allows any.
         """
         self._tenants = tenants
@@ -85,8 +86,8 @@ class Publisher:
         """Accept each event that may be published, and hand its deliveries on.
 
         Returns:
-            For each command its result, or why it was not accepted: it is refused (InvalidInput), or the destinations
-            of its tenant cannot be read.
+            For each command its result, or why it was not accepted: it is refused (InvalidInput), the destinations of
+            its tenant cannot be read, or its id is being accepted elsewhere (PublishContended).
 
         Raises:
             Unavailable: Nothing was accepted.
@@ -148,11 +149,11 @@ class Publisher:
         return msgspec.structs.replace(event, matched_destination_ids=tuple([destination.id for destination in chosen]))
 
     def _acceptance(self, command: PublishCommand, event: Event) -> Acceptance:
-        return Acceptance(
-            event=event,
-            deduplicate=command.id is not None,
-            lease_to=self._lanes.may_lease(event.tenant_id, event.matched_destination_ids),
-        )
+        deduplicate = command.id is not None
+        if self._lanes is None:
+            return Acceptance(event=event, deduplicate=deduplicate)
+        lease_to = self._lanes.may_lease(event.tenant_id, event.matched_destination_ids)
+        return Acceptance(event=event, deduplicate=deduplicate, lease_to=lease_to)
 
     async def _accept(
         self, accepted: Sequence[tuple[int, Acceptance]], results: list[PublishResult | Exception], now: datetime
@@ -160,12 +161,16 @@ class Publisher:
         outcomes = await self._ledger.accept_many([acceptance for _, acceptance in accepted])
         for (index, acceptance), outcome in zip(accepted, outcomes, strict=True):
             event = acceptance.event
+            if outcome.contended:
+                results[index] = PublishContended()
+                continue
             if outcome.duplicate:
                 results[index] = PublishResult(
                     id=event.id, duplicate=True, destination_ids=event.matched_destination_ids
                 )
                 continue
-            self._lanes.add(outcome.leased)
+            if self._lanes is not None:
+                self._hand_on(self._lanes, acceptance, outcome, now)
             if _received.wanted():
                 _received.write(
                     event_id=event.id,
@@ -175,6 +180,10 @@ class Publisher:
                     matched_destination_ids=event.matched_destination_ids,
                     event_received_at=now.isoformat(),
                 )
-            for destination_id in event.matched_destination_ids:
-                if destination_id not in acceptance.lease_to:
-                    self._lanes.tasks_wait(LaneKey(event.tenant_id, destination_id), now)
+
+    def _hand_on(self, lanes: Lanes, acceptance: Acceptance, outcome: Accepted, now: datetime) -> None:
+        event = acceptance.event
+        lanes.add(outcome.leased)
+        for destination_id in event.matched_destination_ids:
+            if destination_id not in acceptance.lease_to:
+                lanes.tasks_wait(LaneKey(event.tenant_id, destination_id), now)

@@ -24,10 +24,10 @@ class ManualRetry:
         ledger: Ledger,
         matcher: Matcher,
         clock: Clock,
-        on_task: Callable[[LaneKey, datetime], None],
+        on_task: Callable[[LaneKey, datetime], None] | None = None,
     ) -> None:
         """Args:
-        on_task: Told whose task now waits and when it is due.
+        on_task: Told whose task now waits and when it is due, where tasks wait in a store.
         """
         self._tenants = tenants
         self._log = log
@@ -63,5 +63,6 @@ class ManualRetry:
         if not self._matcher.matches(destination, event):
             raise DestinationDoesNotMatch
         number = await self._ledger.request_retry(event.tenant_id, event.id, destination_id)
-        self._on_task(LaneKey(event.tenant_id, destination_id), self._clock())
+        if self._on_task is not None:
+            self._on_task(LaneKey(event.tenant_id, destination_id), self._clock())
         return number

@@ -1,16 +1,9 @@
 """What destinations answered, kept until the ledger has taken it."""
 
-import asyncio
-import logging
 from collections.abc import Sequence
 
-from outpost.domain.errors import Unavailable
+from outpost.pipeline.patience import patiently
 from outpost.ports.ledger import Ledger, Settlement
-
-_logger = logging.getLogger("outpost.delivery")
-
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 15.0
 
 
 class Settler:
@@ -25,14 +18,4 @@ class Settler:
         Raises:
             StoreCorrupted: Nothing more can be done in this process.
         """
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                await self._ledger.settle_many(settlements)
-            except Unavailable as error:
-                fields = {"error": str(error), "deliveries": len(settlements), "pause_seconds": pause}
-                _logger.warning("settling waits", extra={"fields": fields})
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-            else:
-                return
+        await patiently("settling deliveries", lambda: self._ledger.settle_many(settlements))

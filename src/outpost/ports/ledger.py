@@ -8,6 +8,7 @@ import msgspec
 
 from outpost.domain.attempt import Attempt
 from outpost.domain.delivery import DeliveryTask, DropReason
+from outpost.domain.destination import Destination
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, TenantId
 
@@ -42,10 +43,12 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         duplicate: The id was accepted within the de-duplication window; nothing was stored this time.
+        contended: Someone else is accepting the same id at this moment; nothing was stored. Ask again soon.
         leased: The tasks leased to the caller, in the order of the matched destinations.
     """
 
     duplicate: bool
+    contended: bool = False
     leased: Sequence[LeasedTask] = ()
 
 
@@ -54,18 +57,21 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         retry_at: When the next attempt is due (aware UTC); None ends the task.
+        destination: As it was when the attempt was made.
     """
 
     leased: LeasedTask
     attempt: Attempt | None = None
     dropped: DropReason | None = None
     retry_at: datetime | None = None
+    destination: Destination | None = None
 
 
 class Ledger(Protocol):
     """Remembers accepted events, the tasks they owe and the attempts made.
 
-    Promises: each method is atomic per call and durable when it returns. A lease is held by one process at a time; a
+    Promises: what a method did is durable when it returns. Where one store holds everything, each call is atomic;
+    elsewhere one that fails may have done a part, and may be made again. A lease is held by one process at a time; a
     settlement whose lease has passed to another is ignored, so a late result never overwrites a newer one. Calls may
     run together and are combined by the driver as it likes.
 
@@ -73,23 +79,23 @@ class Ledger(Protocol):
     """
 
     async def accept_many(self, acceptances: Sequence[Acceptance]) -> Sequence[Accepted]:
-        """Store events, their tasks and their claims on the ids, all or nothing.
+        """Store events, their tasks and their claims on the ids.
 
         Two acceptances of one tenant and id in the same call: the first is accepted, the second a duplicate.
 
         Raises:
-            StoreUnavailable: Nothing was stored.
+            Unavailable: None of the events counts as accepted.
         """
         ...
 
     async def settle_many(self, settlements: Sequence[Settlement]) -> None:
-        """Store attempts, plan or end their tasks, and release the leases, all or nothing.
+        """Store attempts, plan or end their tasks, and release the leases.
 
         With `retry_at` the task becomes an automatic one whose attempt number is one higher, due at that moment; unless
         another task of the same event and destination exists: then that one carries on, and this one ends.
 
         Raises:
-            StoreUnavailable: Nothing was stored; the leases still hold.
+            Unavailable: The leases still hold; make the same call again.
         """
         ...
 

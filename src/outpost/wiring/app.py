@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import assert_never
 
 import msgspec
 
@@ -13,8 +14,8 @@ from outpost.api.server import HttpServer
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError
 from outpost.ports.clock import system_clock
-from outpost.wiring.embedded import Parts, open_embedded
 from outpost.wiring.http import build_app, publish_road
+from outpost.wiring.parts import Parts
 from outpost.wiring.process import prepare, run_in_loop, settle_memory, stop_signal
 from outpost.wiring.receiver import signature_verdict
 from outpost.workers.supervisor import Supervisor
@@ -46,11 +47,6 @@ def serve(settings: Settings, options: ServeOptions) -> None:
         ConfigurationError: The settings do not allow a start.
         StoreCorrupted: Stored data is damaged.
     """
-    if settings.profile != "embedded":
-        raise ConfigurationError(
-            f"this version runs the embedded profile only, and the configuration chooses {settings.profile}; "
-            "set SQLITE_PATH and remove the settings of Redis, broker and log store"
-        )
     prepare()
     run_in_loop(_serve(settings, options))
 
@@ -58,7 +54,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
 async def _serve(settings: Settings, options: ServeOptions) -> None:
     stop = stop_signal()
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(open_embedded(settings, system_clock))
+        parts = await stack.enter_async_context(_open_parts(settings))
         supervisor = Supervisor(parts.workers)
         server = _server(settings, options, parts, supervisor)
         await server.start()
@@ -84,14 +80,33 @@ async def _serve(settings: Settings, options: ServeOptions) -> None:
     _logger.info("outpost shutdown complete")
 
 
+def _open_parts(settings: Settings) -> AbstractAsyncContextManager[Parts]:
+    match settings.profile:
+        case "embedded":
+            from outpost.wiring.embedded import open_embedded
+
+            return open_embedded(settings, system_clock)
+        case "distributed":
+            from outpost.wiring.distributed import open_distributed
+
+            return open_distributed(settings, system_clock)
+        case "postgres":
+            raise ConfigurationError(
+                "this version does not run on Postgres alone; set SQLITE_PATH for the embedded profile, or REDIS_HOST, "
+                "RABBITMQ_SERVER_URL and POSTGRES_URL for the distributed one"
+            )
+        case _:
+            assert_never(settings.profile)
+
+
 def _server(settings: Settings, options: ServeOptions, parts: Parts, supervisor: Supervisor) -> HttpServer:
     receiver = None
-    if options.dev_receiver:
-        receiver = DevReceiver(verify=signature_verdict(parts), clock=system_clock)
+    if options.dev_receiver and parts.api is not None:
+        receiver = DevReceiver(verify=signature_verdict(parts.api), clock=system_clock)
     app = build_app(settings, parts, supervisor, receiver.routes() if receiver else ())
     return HttpServer(
         app=app,
-        protocol=protocol_class(publish_road(settings, parts)),
+        protocol=protocol_class(publish_road(settings, parts.api)),
         host=options.host,
         port=settings.api.port,
     )

@@ -20,10 +20,12 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         names: What health reports call it; several where one loop does the work of several.
         run: Called again, after a growing pause, whenever it ends by itself.
+        is_well: Whether it can do its work now, such as reach its broker.
     """
 
     names: Sequence[str]
     run: Callable[[], Awaitable[None]]
+    is_well: Callable[[], bool] = lambda: True
 
 
 class Supervisor:
@@ -35,14 +37,19 @@ class Supervisor:
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
         self._running: dict[str, bool] = {name: False for worker in workers for name in worker.names}
+        self._is_well = {name: worker.is_well for worker in workers for name in worker.names}
 
     def report(self) -> tuple[bool, Mapping[str, bool]]:
-        """Return whether all is well, and for each worker whether it runs now."""
-        return all(self._running.values()), dict(self._running)
+        """Return whether all is well, and for each worker whether it runs now and can work."""
+        parts = {name: running and self._can_work(name) for name, running in self._running.items()}
+        return all(parts.values()), parts
 
     def note(self, name: str, *, running: bool) -> None:
         """Report a part that is not a loop, such as the HTTP server."""
         self._running[name] = running
+
+    def _can_work(self, name: str) -> bool:
+        return name not in self._is_well or self._is_well[name]()
 
     async def run(self) -> None:
         """Run all workers until cancelled, which lets each end its work.

@@ -1,33 +1,28 @@
 """`/healthz`: do the workers run? `/readyz`: can the stores be read too, in the form that this version needs?"""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from outpost.api.auth import Access
-from outpost.api.collaborators import Health, IsMigrated
+from outpost.api.collaborators import Health, IsMigrated, Probe
 from outpost.api.resource import Call, Method, Resource, answer
 from outpost.codec import format_time
 from outpost.domain.errors import OutpostError
-from outpost.domain.identifiers import EventId, TenantId
-from outpost.management.tenants import Tenants
 from outpost.ports.clock import Clock
-from outpost.ports.log_store import LogStore
-
-_PROBE = "readyz"
 
 
 class HealthRoutes:
     """Answers load balancers and people alike; no error text is shown."""
 
-    def __init__(
-        self, *, health: Health, tenants: Tenants, log: LogStore, is_migrated: IsMigrated, clock: Clock
-    ) -> None:
-        self._is_migrated = is_migrated
+    def __init__(self, *, health: Health, probes: Mapping[str, Probe], is_migrated: IsMigrated, clock: Clock) -> None:
+        """Args:
+        probes: One for each store that this process uses, by the name it is reported under.
+        """
         self._health = health
-        self._tenants = tenants
-        self._log = log
+        self._probes = probes
+        self._is_migrated = is_migrated
         self._clock = clock
 
     def resources(self) -> list[Resource]:
@@ -44,11 +39,8 @@ class HealthRoutes:
 
     async def _readyz(self, call: Call) -> Response:
         good, workers = self._health.report()
-        stores = {
-            "tenants": await _works(lambda: self._tenants.find(TenantId(_PROBE))),
-            "log": await _works(lambda: self._log.event(EventId(_PROBE))),
-            "migrations": await self._is_migrated(),
-        }
+        stores = {name: await _works(probe) for name, probe in self._probes.items()}
+        stores["migrations"] = await self._is_migrated()
         return self._answer(good and all(stores.values()), workers=workers, stores=stores)
 
     def _answer(self, good: bool, **parts: Mapping[str, bool]) -> Response:
@@ -62,7 +54,7 @@ def _word(good: bool) -> str:
     return "healthy" if good else "failed"
 
 
-async def _works(probe: Callable[[], Awaitable[object]]) -> bool:
+async def _works(probe: Probe) -> bool:
     try:
         await probe()
     except OutpostError:

@@ -11,6 +11,8 @@ all of them apart: under the first, one of the two is taken for a duplicate of t
 """
 
 from outpost.config.pipeline import DedupScope
+from outpost.domain.delivery import DeliveryTask
+from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, TenantId
 from outpost.ports.claims import ClaimKey
 
@@ -39,3 +41,17 @@ def delivery_key(
 
 def _measured(id_: str) -> str:
     return f"{len(id_)}:{id_}"
+
+
+class ScopedNames:
+    """Names work as one scope does; see the top of this file."""
+
+    def __init__(self, scope: DedupScope) -> None:
+        self._scope: DedupScope = scope
+
+    def publishing(self, event: Event) -> ClaimKey:
+        return publish_key(event.tenant_id, event.id, scope=self._scope)
+
+    def delivering(self, task: DeliveryTask) -> ClaimKey:
+        event = task.event
+        return delivery_key(event.tenant_id, event.id, task.destination_id, task.attempt_number, scope=self._scope)

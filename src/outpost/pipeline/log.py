@@ -1,0 +1,51 @@
+"""Attempts on their way from the queue into the log store, as many at once as have arrived."""
+
+import logging
+from collections.abc import Sequence
+
+from outpost.pipeline.messages import BrokenMessage, read_entry
+from outpost.pipeline.patience import patiently
+from outpost.pipeline.record import log_refusal
+from outpost.ports.log_store import LoggedAttempt
+from outpost.ports.log_writer import LogWriter
+from outpost.ports.queue import Message, Queue
+
+_logger = logging.getLogger("outpost.log")
+
+
+class LogIntake:
+    """Writes what the queue lends. A message is acknowledged once its attempt is durable."""
+
+    def __init__(self, *, entries: Queue, log: LogWriter, batch_size: int) -> None:
+        """Args:
+        batch_size: Most attempts written in one call.
+        """
+        self._entries = entries
+        self._log = log
+        self._batch_size = batch_size
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            messages = await self._entries.receive()
+            for start in range(0, len(messages), self._batch_size):
+                await self._write(messages[start : start + self._batch_size])
+
+    async def _write(self, messages: Sequence[Message]) -> None:
+        readable: list[Message] = []
+        entries: list[LoggedAttempt] = []
+        for message in messages:
+            try:
+                entries.append(read_entry(message.body))
+                readable.append(message)
+            except BrokenMessage as error:
+                _logger.error("a message is no log entry", extra={"fields": {"error": str(error)}})
+                self._entries.reject(message)
+        if not entries:
+            return
+        refusals = await patiently("logging attempts", lambda: self._log.insert_many(entries))
+        for message, refusal in zip(readable, refusals, strict=True):
+            if refusal is not None:  # to the dead letters, where a person finds it
+                log_refusal(refusal)
+                self._entries.reject(message)
+        self._entries.ack([message for message, refusal in zip(readable, refusals, strict=True) if refusal is None])

@@ -1,0 +1,91 @@
+"""Planned retries whose time has come, on their way back into the delivery queue."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from outpost.pipeline.messages import write_event, write_task
+from outpost.pipeline.patience import patiently
+from outpost.ports.clock import Clock
+from outpost.ports.log_store import LogStore
+from outpost.ports.queue import Queue
+from outpost.ports.retry_scheduler import DueRetry, RetryScheduler
+
+_BATCH = 100
+_SHORTEST_SLEEP = 0.01
+
+
+class RetryMonitor:
+    """Takes what is due from the schedule, sends it to the delivery queue, and only then removes it.
+
+    A retry of ours carries its event and the number of the attempt that failed. One that the original program planned
+    carries neither, and the log tells both: it must hold the attempt by then.
+    """
+
+    def __init__(
+        self, *, schedule: RetryScheduler, deliveries: Queue, log: LogStore, longest_sleep: timedelta, clock: Clock
+    ) -> None:
+        """Args:
+        longest_sleep: While nothing is due. Other processes plan retries too, none with a shorter delay than this.
+        """
+        self._schedule = schedule
+        self._deliveries = deliveries
+        self._log = log
+        self._longest_sleep = longest_sleep
+        self._clock = clock
+        self._planned = asyncio.Event()
+        self._wakes_at: datetime | None = None
+
+    def planned(self, due_at: datetime) -> None:
+        """Tell of a retry that was planned in this process."""
+        if self._wakes_at is not None and due_at < self._wakes_at:
+            self._planned.set()
+
+    async def run(self) -> None:
+        """Work off the schedule until cancelled."""
+        while True:
+            due = await patiently("taking due retries", lambda: self._schedule.take_due(_BATCH))
+            if due.items:
+                await self._wake(due.items)
+            if len(due.items) < _BATCH:
+                await self._sleep(due.next_due)
+
+    async def _sleep(self, next_due: datetime | None) -> None:
+        self._planned.clear()
+        now = self._clock()
+        self._wakes_at = min(next_due or datetime.max.replace(tzinfo=now.tzinfo), now + self._longest_sleep)
+        seconds = max((self._wakes_at - now) / timedelta(seconds=1), _SHORTEST_SLEEP)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._planned.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._wakes_at = None
+
+    async def _wake(self, due: Sequence[DueRetry]) -> None:
+        tasks = await asyncio.gather(*map(self._task, due))
+        ready = [body for body in tasks if body is not None]
+        if ready:
+            await patiently("sending due retries", lambda: self._deliveries.send_many(ready))
+        sent = [each for each, body in zip(due, tasks, strict=True) if body is not None]
+        unknown = [each for each, body in zip(due, tasks, strict=True) if body is None]
+        if sent:
+            await patiently("removing sent retries", lambda: self._schedule.settle_many(sent))
+        if unknown:
+            await patiently("postponing retries", lambda: self._schedule.postpone_many(unknown))
+
+    async def _task(self, due: DueRetry) -> bytes | None:
+        """Return the message of the next attempt; None if the log does not hold the last one yet."""
+        plan = due.plan
+        if plan.event is not None and plan.failed_attempt is not None:
+            return write_task(write_event(plan.event), plan.key.destination_id, attempt_number=plan.failed_attempt + 1)
+        key = plan.key
+        latest = await patiently(
+            "looking up an attempt",
+            lambda: self._log.latest_attempt(key.event_id, key.destination_id, tenant_id=key.tenant_id),
+        )
+        if latest is None:
+            return None
+        number = max(latest.attempt.attempt_number, plan.failed_attempt or 0) + 1
+        return write_task(write_event(latest.event), key.destination_id, attempt_number=number)

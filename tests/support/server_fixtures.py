@@ -75,6 +75,14 @@ async def clickhouse_log(
         yield log
 
 
+@pytest.fixture
+async def own_clickhouse_log(clickhouse_database: ClickHouseDatabase) -> AsyncIterator[ClickHouseLog]:
+    """The same without a prefix, in a database of the test's own, whose tables it may change."""
+    await migrate(clickhouse_database, "")
+    async with opened_clickhouse(clickhouse_database) as log:
+        yield log
+
+
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQServer]:
     with running_rabbitmq() as server:

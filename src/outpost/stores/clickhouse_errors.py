@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from outpost.clients.clickhouse import ClickHouseError, DataRejected
+from outpost.clients.clickhouse import ClickHouseError
 from outpost.domain.errors import StoreUnavailable
 
 
@@ -20,9 +20,5 @@ def store_errors() -> Generator[None]:
     """
     try:
         yield
-    except DataRejected as error:
-        # What the server says of a value may quote it.
-        cause = f"ClickHouse at {error.address}: a stored or asked for value is not of its column's type"
-        raise StoreUnavailable("ClickHouse", cause) from None
     except ClickHouseError as error:
         raise StoreUnavailable("ClickHouse", str(error)) from error

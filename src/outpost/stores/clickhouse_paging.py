@@ -39,16 +39,42 @@ class PageQuery(NamedTuple, Generic[Row]):
     row: type[Row]
 
 
+def page_statement(query: PageQuery[Any], request: PageRequest, *, after: Key | None, limit: int) -> Statement:
+    """Return the query for the first rows of a page, or for those that follow the row of the key `after` on it."""
+    time, identity = query.order
+    ascending = (request.direction == "asc") != (request.before is not None)
+    beyond, way = (">", "ASC") if ascending else ("<", "DESC")
+    conditions = query.conditions.copy()
+    position = request.before or request.after
+    if after is None and position is not None:
+        millisecond = last_millisecond(position.at)
+        if millisecond == next_millisecond(position.at):
+            after = millisecond, position.id
+        else:  # no row has this instant, so the id does not matter
+            conditions.add_window(time, TimeWindow(gt=position.at) if ascending else TimeWindow(lt=position.at))
+    if after is not None:
+        instant = "fromUnixTimestamp64Milli({instant})"
+        # The first of these is implied by the second; it is the one that an index serves.
+        conditions.add(
+            f"{time} {beyond}= {instant} AND ({time} {beyond} {instant} OR {identity} {beyond} {{id}})",
+            instant=("Int64", after[0]),
+            id=("String", after[1]),
+        )
+    return Statement(
+        f"{query.select}\n WHERE {conditions.sql}\n ORDER BY {time} {way}, {identity} {way}\n LIMIT {limit}",
+        conditions.parameters,
+    )
+
+
 async def fetch_page(
     clickhouse: ClickHouse, query: PageQuery[Row], request: PageRequest, *, max_bytes: int = MAX_BYTES
 ) -> Page[Row]:
     """Return one page; it is shorter than asked for if its rows would take more than `max_bytes` as JSON."""
-    ascending = (request.direction == "asc") != (request.before is not None)
-    border = _first_border(query, request, ascending=ascending)
     wanted = request.limit + 1
     rows: dict[Key, Row] = {}
+    last: Key | None = None
     while len(rows) < wanted:
-        statement = _part(query, border, ascending=ascending, limit=wanted)
+        statement = page_statement(query, request, after=last, limit=wanted)
         try:
             found = await select(clickhouse, statement, query.row, max_bytes=max_bytes)
         except ResultTooLarge:
@@ -60,34 +86,6 @@ async def fetch_page(
             rows.setdefault(row.key, row)
         if len(found) < wanted:
             break
-        border = found[-1].key
+        last = found[-1].key
     items = list(rows.values())[: wanted - 1]
     return Page(items=items[::-1] if request.before is not None else items, more=len(rows) >= wanted)
-
-
-def _first_border(query: PageQuery[Any], request: PageRequest, *, ascending: bool) -> Key | None:
-    """Return the key beyond which the rows of a page lie, or add a condition that says so."""
-    position = request.before or request.after
-    if position is None:
-        return None
-    millisecond = last_millisecond(position.at)
-    if millisecond == next_millisecond(position.at):
-        return millisecond, position.id
-    # No row can have this instant, so the id does not matter.
-    beyond = TimeWindow(gt=position.at) if ascending else TimeWindow(lt=position.at)
-    query.conditions.add_window(query.order[0], beyond)
-    return None
-
-
-def _part(query: PageQuery[Any], border: Key | None, *, ascending: bool, limit: int) -> Statement:
-    time, identity = query.order
-    beyond, way = (">", "ASC") if ascending else ("<", "DESC")
-    where, parameters = query.conditions.sql, dict(query.conditions.parameters)
-    if border is not None:
-        parameters |= {"border_time": border[0], "border_id": border[1]}
-        instant, id_ = "fromUnixTimestamp64Milli({border_time:Int64})", "{border_id:String}"
-        # The first of these is implied by the second; it is the one that an index serves.
-        where += f" AND {time} {beyond}= {instant} AND ({time} {beyond} {instant} OR {identity} {beyond} {id_})"
-    return Statement(
-        f"{query.select}\n WHERE {where}\n ORDER BY {time} {way}, {identity} {way}\n LIMIT {limit}", parameters
-    )

@@ -31,6 +31,12 @@ class Conditions:
     def sql(self) -> str:
         return " AND ".join(self._conditions or ["true"])
 
+    def copy(self) -> "Conditions":
+        copied = Conditions()
+        copied._conditions = [*self._conditions]
+        copied.parameters = {**self.parameters}
+        return copied
+
     def add(self, condition: str, /, **parameters: tuple[str, Value]) -> None:
         """Add a condition, in which `{name}` stands for each parameter, given with its type."""
         places: dict[str, str] = {}

@@ -106,7 +106,7 @@ class ClickHouseRetention:
     async def _expires(self, table: str) -> bool:
         """Return whether a table has a rule."""
         query = """
-SELECT name, position(engine_full, ' TTL ') > 0 AS expires
+SELECT name, CAST(position(engine_full, ' TTL ') > 0, 'Bool') AS expires
   FROM system.tables
  WHERE database = currentDatabase() AND name = {table:String}"""
         found = await select(self._clickhouse, Statement(query, {"table": table}), _Table)

@@ -74,12 +74,14 @@ class Conditions:
                 self.add(condition, instant=("Int64", whole(instant)))
 
 
+def room_for(sql: str) -> dict[str, str]:
+    """Return the setting under which a server takes a statement that may be longer than its default allows."""
+    return {"max_query_size": str(max(262_144, len(sql.encode()) + 1))}
+
+
 async def select(
     clickhouse: ClickHouse, statement: Statement, row: type[Row], *, max_bytes: int = MAX_BYTES
 ) -> list[Row]:
     """Return the rows of a statement. Text in them that is not UTF-8 is mended: it must not spoil the other rows."""
-    settings = {
-        "max_query_size": str(len(statement.sql.encode()) + 1),
-        "output_format_json_validate_utf8": "1",
-    }
+    settings = {**room_for(statement.sql), "output_format_json_validate_utf8": "1"}
     return await clickhouse.select(statement.sql, statement.parameters, row=row, settings=settings, max_bytes=max_bytes)

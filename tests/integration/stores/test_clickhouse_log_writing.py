@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -200,6 +200,29 @@ async def test_events_of_more_months_than_the_server_takes_by_default_are_stored
 
     found = (await store.events(EventQuery(page=PageRequest(limit=1000, direction="asc")))).items
     assert [event.time for event in found] == months
+
+
+@without_prefix
+@pytest.mark.parametrize("year", [1, 999, 1969, 2150, 9999])
+async def test_an_event_may_be_of_any_year(writer: ClickHouseLogWriter, store: ClickHouseLogStore, year: int) -> None:
+    entry = an_entry("evt_1", "atm_1", event={"time": START_MILLISECOND.replace(year=year)}, time=START_MILLISECOND)
+
+    assert list(await writer.insert_many([entry])) == [None]
+    assert await store.attempt(AttemptId("atm_1")) == entry
+    assert await store.event(EventId("evt_1")) == entry.event
+
+
+@without_prefix
+async def test_a_batch_of_long_ids_is_written_read_and_deleted(
+    writer: ClickHouseLogWriter, store: ClickHouseLogStore
+) -> None:
+    long = "x" * 300  # a thousand of them take more room in a statement than the server gives by default
+    batch = [an_entry(f"{long}{number}", f"{long}{number}") for number in range(1000)]
+
+    assert list(await writer.insert_many(batch)) == [None] * 1000
+    assert await _count(store) == 1000
+    assert await store.delete_before(START + timedelta(days=1), limit=1000) == 1000
+    assert await _count(store) == 0
 
 
 @without_prefix

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from outpost.clients.clickhouse import ClickHouse, Value, literal
-from outpost.stores.clickhouse_query import Statement, select
+from outpost.stores.clickhouse_query import Statement, room_for, select
 from outpost.stores.clickhouse_values import next_millisecond
 from outpost.stores.log.clickhouse_tables import Tables
 
@@ -78,4 +78,4 @@ async def _delete(
     statement = f"""
 DELETE FROM {table}
  WHERE {partitioned_by} < {_BEFORE} AND (toUnixTimestamp64Milli({time}), {identity}, tenant_id) IN ({keys})"""
-    await clickhouse.execute(statement, before, settings={"max_query_size": str(len(statement.encode()) + 1)})
+    await clickhouse.execute(statement, before, settings=room_for(statement))

@@ -45,7 +45,6 @@ class AppliedDays(Protocol):
 
 
 class _Table(msgspec.Struct, frozen=True):
-    name: str
     expires: bool
 
 
@@ -106,7 +105,7 @@ class ClickHouseRetention:
     async def _expires(self, table: str) -> bool:
         """Return whether a table has a rule."""
         query = """
-SELECT name, CAST(position(engine_full, ' TTL ') > 0, 'Bool') AS expires
+SELECT CAST(position(engine_full, ' TTL ') > 0, 'Bool') AS expires
   FROM system.tables
  WHERE database = currentDatabase() AND name = {table:String}"""
         found = await select(self._clickhouse, Statement(query, {"table": table}), _Table)

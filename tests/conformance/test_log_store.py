@@ -1,6 +1,7 @@
 """The drivers of the log store keep their port's promises."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from outpost.clients.postgres import Pool
 from outpost.conformance.log_store import LogHarness, LogStoreConformance
 from outpost.domain.attempt import Attempt
 from outpost.domain.event import Event
+from outpost.stores.log.clickhouse import ClickHouseLogStore
 from outpost.stores.log.memory import MemoryLog, MemoryLogStore
 from outpost.stores.log.postgres import PostgresLogStore
 from outpost.stores.log.sqlite import SQLiteLogStore
+from tests.support.clickhouse_log import ClickHouseLog
 from tests.support.postgres_log import insert_event as insert_postgres_event
 from tests.support.sqlite import fresh_database
 from tests.support.sqlite_log import insert_event, insert_task
@@ -55,3 +58,10 @@ class TestPostgresLogStore(LogStoreConformance):
             await insert_postgres_event(postgres_log, event, attempts)
 
         return LogHarness(store=PostgresLogStore(postgres_log), record=record, owe=None)
+
+
+class TestClickHouseLogStore(LogStoreConformance):
+    @pytest.fixture
+    async def log(self, clickhouse_log: ClickHouseLog) -> LogHarness:
+        store = ClickHouseLogStore(clickhouse_log.client, deployment_id=clickhouse_log.deployment_id)
+        return LogHarness(store=store, record=clickhouse_log.insert, owe=None, tick=timedelta(milliseconds=1))

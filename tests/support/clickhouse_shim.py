@@ -94,6 +94,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer is written in three parts
     engine: Engine
     user: str
     password: str

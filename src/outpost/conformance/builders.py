@@ -1,6 +1,6 @@
 """Values to test with, each whole by itself; a test names only what it is about."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from outpost.ports.tenant_store import DestinationRecord
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 START_MILLISECOND = START.replace(microsecond=678000)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TENANT = TenantId("acme")
 ONE, TWO = DestinationId("des_1"), DestinationId("des_2")
 
@@ -67,6 +68,11 @@ _RECORD = DestinationRecord(
     created_at=START_MILLISECOND,
     updated_at=START_MILLISECOND,
 )
+
+
+def whole_ticks(instant: datetime, tick: timedelta) -> datetime:
+    """Return an instant without what is finer than `tick`."""
+    return instant - (instant - _EPOCH) % tick
 
 
 def a_tenant(tenant_id: str = TENANT, **changes: Any) -> Tenant:

@@ -20,7 +20,7 @@ from outpost.clients.clickhouse.errors import (
     TimedOut,
     Unavailable,
 )
-from outpost.clients.clickhouse.text import Value, quoted_identifier
+from outpost.clients.clickhouse.text import Value, literal, quoted_identifier
 from outpost.clients.clickhouse.transport import Answer, NoAnswer, Transport
 
 __all__ = [
@@ -39,5 +39,6 @@ __all__ = [
     "Transport",
     "Unavailable",
     "Value",
+    "literal",
     "quoted_identifier",
 ]

@@ -25,10 +25,11 @@ def parameter_text(value: Value) -> str:
         return value.translate(_ESCAPES)
     if value is None:
         return r"\N"
-    return _literal(value)
+    return literal(value)
 
 
-def _literal(value: Value) -> str:
+def literal(value: Value) -> str:
+    """Return a value as it is written in a statement, a sequence as an array."""
     match value:
         case None:
             return "NULL"
@@ -42,7 +43,7 @@ def _literal(value: Value) -> str:
         case datetime():
             return _seconds(value)
         case _:
-            return f"[{','.join(map(_literal, value))}]"
+            return f"[{','.join(map(literal, value))}]"
 
 
 def _seconds(moment: datetime) -> str:

@@ -12,7 +12,7 @@ Three rules:
 2. A lane's room is a window, like TCP's: it grows with each delivery that ends in time and halves when one runs into
    its deadline, down to one. A receiver that hangs soon holds one slot; what costs the others is time, not failure.
 3. Memory is bounded. Past the limits on ready tasks and their bytes, tasks stay in the store and are claimed when the
-   lane has room again, earliest first. A delivery holds its slot until its result is stored.
+   lane has room again, earliest first. Past the limit on results that are not stored yet, nothing new starts.
 """
 
 import asyncio
@@ -56,6 +56,7 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         in_flight: Deliveries at once, in total.
+        unsettled: Deliveries, ended or not, whose results are not stored.
         lane_in_flight: Deliveries at once to one destination.
         first_window: Deliveries at once to a destination about which nothing is known yet.
         ready: Leased tasks in memory that have not started, in total.
@@ -65,6 +66,7 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     in_flight: int = 512
+    unsettled: int = 4_096
     lane_in_flight: int = 256
     first_window: int = 16
     ready: int = 8_192
@@ -110,6 +112,7 @@ class Lanes:
         self._lanes: dict[LaneKey, _Lane] = {}
         self._round: deque[_Lane] = deque()
         self._in_flight = 0
+        self._unsettled = 0
         self._ready = 0
         self._ready_bytes = 0
         self._starved: set[_Lane] = set()
@@ -195,7 +198,8 @@ class Lanes:
 
     def _start_deliveries(self) -> None:
         turns = self._round
-        while turns and self._in_flight < self._limits.in_flight and self._running:
+        limits = self._limits
+        while turns and self._in_flight < limits.in_flight and self._unsettled < limits.unsettled and self._running:
             lane = turns.popleft()
             lane.queued = False
             if not lane.ready or lane.in_flight >= lane.window:
@@ -205,6 +209,7 @@ class Lanes:
             self._ready_bytes -= len(task.task.event.data)
             lane.in_flight += 1
             self._in_flight += 1
+            self._unsettled += 1
             delivery = self._loop.create_task(self._deliver(task))
             self._deliveries[delivery] = lane
             delivery.add_done_callback(self._delivered)
@@ -234,24 +239,29 @@ class Lanes:
             _logger.error(
                 "delivery ended by a fault of this program; its task stays leased until a restart", exc_info=fault
             )
+        self._unsettled -= 1
         self._free(lane, in_time=True)
         self._go_on([lane])
 
     def _settle_ended(self) -> None:
         ended, self._ended = self._ended, []
-        if ended:
-            self._own(self._settle_many(ended))
-
-    async def _settle_many(self, ended: Sequence[tuple[_Lane, Settlement]]) -> None:
-        await self._settle([settlement for _, settlement in ended])
+        if not ended:
+            return
         lanes: dict[_Lane, None] = {}
         for lane, settlement in ended:
             attempt = settlement.attempt
             self._free(lane, in_time=attempt is None or attempt.code != "timeout")
+            lanes[lane] = None
+        self._own(self._settle_many(ended))
+        self._go_on(lanes)
+
+    async def _settle_many(self, ended: Sequence[tuple[_Lane, Settlement]]) -> None:
+        await self._settle([settlement for _, settlement in ended])
+        self._unsettled -= len(ended)
+        for lane, settlement in ended:
             if settlement.retry_at is not None:
                 self.tasks_wait(lane.key, settlement.retry_at)
-            lanes[lane] = None
-        self._go_on(lanes)
+        self._go_on(())
 
     def _free(self, lane: _Lane, *, in_time: bool) -> None:
         """Give back the slot of a delivery, and fit the window of its lane to how it went."""
@@ -354,7 +364,7 @@ class Lanes:
             await asyncio.wait(running, timeout=deadline - self._loop.time())
             self._settle_ended()
         if running := self._tasks | self._deliveries.keys():
-            unsettled = self._in_flight
+            unsettled = self._unsettled
             for task in running:
                 task.cancel()
             _logger.warning("stopped before %d deliveries were stored; they are repeated", unsettled)

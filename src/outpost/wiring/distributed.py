@@ -45,7 +45,7 @@ from outpost.wiring.log_store import LogParts, open_log
 from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, retention_workers, tenants_probe
 from outpost.wiring.providers import open_registry
 from outpost.wiring.queues import Queues, open_queues
-from outpost.wiring.redis import redis_client
+from outpost.wiring.redis import key_prefix, redis_client
 from outpost.workers.supervisor import Worker
 
 _SETTLE_MARGIN = timedelta(seconds=25)
@@ -95,7 +95,7 @@ class _Road(msgspec.Struct, frozen=True, kw_only=True):
 async def _open_road(stack: AsyncExitStack, settings: Settings, clock: Clock, log: LogParts, queues: Queues) -> _Road:
     redis = redis_client(settings.redis, name="outpost")
     stack.push_async_callback(redis.aclose)
-    prefix = f"{settings.general.deployment_id}:" if settings.general.deployment_id else ""
+    prefix = key_prefix(settings)
     sealer = Sealer(settings.general.aes_encryption_secret)
     claims = RedisClaims(redis, prefix=prefix)
     names = ScopedNames(settings.pipeline.publish_dedup_scope)

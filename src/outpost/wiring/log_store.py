@@ -7,8 +7,12 @@ import msgspec
 
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError
+from outpost.pipeline.pace import PacedLogWriter
 from outpost.ports.log_store import LogStore
 from outpost.ports.log_writer import LogWriter
+
+_CLICKHOUSE_INTERVAL = 0.2
+"""Seconds between inserts. ClickHouse merges a few parts a second without effort, not the hundreds of a busy hour."""
 
 
 class LogParts(msgspec.Struct, frozen=True):
@@ -20,11 +24,18 @@ class LogParts(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_log(settings: Settings) -> AsyncGenerator[LogParts]:
-    """Open the configured log store; nothing is asked of it yet.
+    """Open the configured log store.
 
     Raises:
-        ConfigurationError: Its address cannot be read.
+        ConfigurationError: Its address cannot be read, or the retention cannot be applied to it.
+        StoreUnavailable: It, or the Redis that remembers its retention, cannot be reached.
     """
+    async with _clickhouse(settings) if settings.clickhouse.http_url else _postgres(settings) as log:
+        yield log
+
+
+@asynccontextmanager
+async def _postgres(settings: Settings) -> AsyncGenerator[LogParts]:
     from outpost.clients.postgres import InvalidTarget, Pool, Target
     from outpost.stores.log.postgres import PostgresLogStore
     from outpost.stores.log.postgres_writer import PostgresLogWriter
@@ -35,3 +46,30 @@ async def open_log(settings: Settings) -> AsyncGenerator[LogParts]:
         raise ConfigurationError(f"POSTGRES_URL: {error}") from None
     async with Pool(target, application="outpost") as pool:
         yield LogParts(PostgresLogStore(pool), PostgresLogWriter(pool))
+
+
+@asynccontextmanager
+async def _clickhouse(settings: Settings) -> AsyncGenerator[LogParts]:
+    from outpost.clients.http import HttpClient
+    from outpost.stores.log.clickhouse import ClickHouseLogStore
+    from outpost.stores.log.clickhouse_retention import ClickHouseRetention
+    from outpost.stores.log.clickhouse_writer import ClickHouseLogWriter
+    from outpost.stores.log.redis_applied_days import RedisAppliedDays
+    from outpost.wiring.clickhouse import clickhouse_client
+    from outpost.wiring.redis import key_prefix, redis_client
+
+    deployment_id = settings.general.deployment_id
+    async with HttpClient() as http:
+        clickhouse = clickhouse_client(settings.clickhouse, http)
+        redis = redis_client(settings.redis, name="outpost")
+        try:
+            applied = RedisAppliedDays(redis, prefix=key_prefix(settings))
+            retention = ClickHouseRetention(clickhouse, applied=applied, deployment_id=deployment_id)
+            await retention.apply(settings.clickhouse.log_retention_ttl_days)
+        finally:
+            await redis.aclose()
+        writer = ClickHouseLogWriter(clickhouse, deployment_id=deployment_id)
+        yield LogParts(
+            ClickHouseLogStore(clickhouse, deployment_id=deployment_id),
+            PacedLogWriter(writer, interval=_CLICKHOUSE_INTERVAL, batch_size=settings.pipeline.log_batch_size),
+        )

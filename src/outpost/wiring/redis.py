@@ -2,6 +2,7 @@
 
 from outpost.clients.redis import Redis, RedisClient, RedisCluster, RedisOptions, tls_context
 from outpost.config.redis import RedisSettings
+from outpost.config.settings import Settings
 
 
 def redis_client(settings: RedisSettings, *, name: str) -> Redis:
@@ -26,3 +27,9 @@ def redis_client(settings: RedisSettings, *, name: str) -> Redis:
     if settings.cluster_enabled:
         return RedisCluster(options, keep_host=settings.dev_cluster_host_override)
     return RedisClient(options)
+
+
+def key_prefix(settings: Settings) -> str:
+    """Return what every key of this deployment begins with."""
+    deployment_id = settings.general.deployment_id
+    return f"{deployment_id}:" if deployment_id else ""

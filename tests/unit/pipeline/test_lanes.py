@@ -324,19 +324,19 @@ async def test_what_ends_together_is_settled_together() -> None:
     assert [len(each) for each in deliveries.settled] == [7]
 
 
-async def test_a_delivery_holds_its_slot_until_its_result_is_stored() -> None:
+async def test_a_store_that_is_slow_holds_up_no_delivery_until_too_many_results_wait() -> None:
     deliveries = Deliveries()
     deliveries.may_settle.clear()
-    async with running_lanes(deliveries, limits=LaneLimits(in_flight=2)) as (lanes, ledger):
-        lanes.add(await leased_to(ledger, QUICK, names(3)))
+    async with running_lanes(deliveries, limits=LaneLimits(in_flight=1, unsettled=5)) as (lanes, ledger):
+        lanes.add(await leased_to(ledger, QUICK, names(9)))
         await settled()
-        assert len(deliveries.started) == lanes.in_flight() == 2
+        assert len(deliveries.started) == 5
+        assert lanes.in_flight() == 0
 
         deliveries.may_settle.set()
         await settled()
 
-        assert len(deliveries.started) == 3
-        assert lanes.in_flight() == 0
+        assert len(deliveries.started) == 9
 
 
 async def test_a_planned_retry_is_delivered_when_it_is_due() -> None:

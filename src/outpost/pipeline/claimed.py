@@ -1,43 +1,67 @@
 """Delivering what several processes may come to deliver: claimed first, so that one of them does."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from outpost.domain.delivery import DeliveryTask, DropReason
-from outpost.domain.errors import Unavailable
+from outpost.domain.destination import Destination
+from outpost.domain.errors import OutpostError, Unavailable
+from outpost.domain.identifiers import TenantId
+from outpost.pipeline.deliver import Deliverer
 from outpost.pipeline.gather import Gatherer
-from outpost.pipeline.lanes import Deliver, Postponed
+from outpost.pipeline.lanes import Postponed
 from outpost.pipeline.ledger import ClaimNames
-from outpost.ports.claims import ClaimKey, Claims, ClaimState
+from outpost.ports.claims import Claims, ClaimState
 from outpost.ports.clock import Clock
 from outpost.ports.ledger import LeasedTask, Settlement
+from outpost.ports.tenant_store import DestinationsByTenant
 
 _ASK_AGAIN = timedelta(seconds=1)
 
 
-class ClaimedDeliverer:
-    """Claims a task, then delivers it. The claims of one tick of the loop travel together.
+class _Admission(NamedTuple):
+    """What a claim led to, and the destinations of the tenant as they were then; None if they could not be read."""
 
-    Use `async with`, inside of which deliveries run.
+    state: ClaimState
+    destinations: Sequence[Destination] | None
+
+
+class ClaimedDeliverer:
+    """Claims a task, then delivers it.
+
+    The tasks of one tick of the loop are claimed together, and their destinations read in the same flight. Use
+    `async with`, inside of which deliveries run.
     """
 
-    def __init__(self, *, deliver: Deliver, claims: Claims, names: ClaimNames, hold: timedelta, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        deliverer: Deliverer,
+        tenants: DestinationsByTenant,
+        claims: Claims,
+        names: ClaimNames,
+        hold: timedelta,
+        clock: Clock,
+    ) -> None:
         """Args:
         hold: How long a claim lasts: longer than a delivery may take and its result need to be stored.
         """
-        self._deliver = deliver
+        self._deliverer = deliverer
+        self._tenants = tenants
         self._claims = claims
         self._names = names
         self._hold = hold
         self._clock = clock
-        self._claiming = Gatherer[ClaimKey, ClaimState](self._claim_many)
+        self._admitting = Gatherer[DeliveryTask, _Admission](self._admit_many)
 
     async def __aenter__(self) -> "ClaimedDeliverer":
-        await self._claiming.__aenter__()
+        await self._admitting.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._claiming.__aexit__(None, None, None)
+        await self._admitting.__aexit__(None, None, None)
 
     async def deliver(self, leased: LeasedTask) -> Settlement | Postponed:
         """Deliver a task that nobody else delivers.
@@ -46,20 +70,37 @@ class ClaimedDeliverer:
             StoreCorrupted: Nothing more can be done in this process.
         """
         try:
-            state = await self._claiming.submit(self._names.delivering(leased.task))
+            state, destinations = await self._admitting.submit(leased.task)
         except Unavailable:
             return self._later(leased)
         match state:
             case ClaimState.WON:
-                return await self._deliver_claimed(leased)
+                return await self._deliver_claimed(leased, destinations)
             case ClaimState.DONE:
                 return Settlement(leased=leased, dropped=DropReason.DELIVERED_BEFORE)
             case ClaimState.HELD:
                 return self._later(leased)
 
-    async def _deliver_claimed(self, leased: LeasedTask) -> Settlement | Postponed:
+    async def _admit_many(self, tasks: Sequence[DeliveryTask]) -> Sequence[_Admission]:
+        keys = [self._names.delivering(task) for task in tasks]
+        tenants = list({task.event.tenant_id for task in tasks})
+        states, found = await asyncio.gather(
+            self._claims.claim_many(keys, hold=self._hold), asyncio.gather(*map(self._destinations, tenants))
+        )
+        destinations = dict(zip(tenants, found, strict=True))
+        return [
+            _Admission(state, destinations[task.event.tenant_id]) for state, task in zip(states, tasks, strict=True)
+        ]
+
+    async def _destinations(self, tenant_id: TenantId) -> Sequence[Destination] | None:
         try:
-            return await self._deliver(leased)
+            return await self._tenants.destinations(tenant_id)
+        except OutpostError:  # delivering asks again, and waits
+            return None
+
+    async def _deliver_claimed(self, leased: LeasedTask, destinations: Sequence[Destination] | None) -> Settlement:
+        try:
+            return await self._deliverer.deliver(leased, destinations)
         except BaseException:
             await self._free(leased.task)
             raise
@@ -73,6 +114,3 @@ class ClaimedDeliverer:
 
     def _later(self, leased: LeasedTask) -> Postponed:
         return Postponed(leased, self._clock() + _ASK_AGAIN)
-
-    async def _claim_many(self, keys: Sequence[ClaimKey]) -> Sequence[ClaimState]:
-        return await self._claims.claim_many(keys, hold=self._hold)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from outpost.domain.attempt import Attempt, AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DropReason
 from outpost.domain.destination import Destination
 from outpost.domain.errors import InvalidInput, OutpostError, StoreCorrupted
-from outpost.domain.identifiers import AttemptId, MintId
+from outpost.domain.identifiers import AttemptId, DestinationId, MintId
 from outpost.domain.retry_policy import RetryPolicy
 from outpost.ports.clock import Clock
 from outpost.ports.ledger import LeasedTask, Settlement
@@ -55,8 +56,11 @@ class Deliverer:
         self._mint_attempt_id = mint_attempt_id
         self._clock = clock
 
-    async def deliver(self, leased: LeasedTask) -> Settlement:
+    async def deliver(self, leased: LeasedTask, destinations: Sequence[Destination] | None = None) -> Settlement:
         """Deliver one task and say how it ended.
+
+        Args:
+            destinations: The tenant's, if the caller has just asked for them.
 
         Raises:
             StoreCorrupted: Nothing more can be done in this process.
@@ -64,17 +68,20 @@ class Deliverer:
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await self._try(leased)
+                if destinations is None:
+                    destinations = await self._tenants.destinations(leased.task.event.tenant_id)
+                return await self._try(leased, destinations)
             except StoreCorrupted:
                 raise
             except OutpostError as error:
                 _logger.warning("delivery waits", extra={"fields": {"error": str(error), "pause_seconds": pause}})
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
+                destinations = None  # they may have changed meanwhile
 
-    async def _try(self, leased: LeasedTask) -> Settlement:
+    async def _try(self, leased: LeasedTask, destinations: Sequence[Destination]) -> Settlement:
         task = leased.task
-        destination = await self._find(leased)
+        destination = _find(destinations, task.destination_id)
         if destination is None:
             return _dropped(leased, DropReason.DESTINATION_DELETED)
         if destination.disabled_at is not None:
@@ -92,13 +99,6 @@ class Deliverer:
         if _attempted.wanted():
             self._log(settlement, started)
         return settlement
-
-    async def _find(self, leased: LeasedTask) -> Destination | None:
-        wanted = leased.task.destination_id
-        for destination in await self._tenants.destinations(leased.task.event.tenant_id):
-            if destination.id == wanted:
-                return destination
-        return None
 
     def _judge(self, leased: LeasedTask, destination: Destination, result: DeliveryResult) -> Settlement:
         task = leased.task
@@ -147,6 +147,13 @@ class Deliverer:
         if settlement.retry_at is not None:
             fields["retry_backoff_ms"] = _milliseconds(settlement.retry_at - attempt.time)
         _attempted.write(**fields)
+
+
+def _find(destinations: Sequence[Destination], wanted: DestinationId) -> Destination | None:
+    for destination in destinations:
+        if destination.id == wanted:
+            return destination
+    return None
 
 
 def _milliseconds(span: timedelta) -> int:

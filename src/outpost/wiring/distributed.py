@@ -156,7 +156,8 @@ async def _delivery_workers(
         clock=clock,
     )
     claimed = ClaimedDeliverer(
-        deliver=deliverer.deliver,
+        deliverer=deliverer,
+        tenants=road.tenants,
         claims=road.claims,
         names=road.names,
         hold=settings.pipeline.delivery_timeout + _SETTLE_MARGIN,

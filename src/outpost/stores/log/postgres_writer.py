@@ -1,7 +1,9 @@
 """Writing attempts and their events into the tables of a Postgres database."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+
+import msgspec
 
 from outpost.clients.postgres import DataRejected, Pool
 from outpost.codec import write_string_map
@@ -9,20 +11,21 @@ from outpost.domain.errors import RecordRejected
 from outpost.ports.log_store import LoggedAttempt
 from outpost.stores.postgres_errors import store_errors
 
-# One statement, so that a batch is one flight and one commit. Each parameter is a column of the entries. The lists of
-# matched destinations are sent as text, since an array of arrays cannot hold lists of different lengths. Rows go in by
-# the order of their keys, so that two writers of the same rows wait for each other and not in a circle.
+_encode = msgspec.json.Encoder().encode
+
+# One statement, so that a batch is one flight and one commit. The entries travel as one JSON array: to make an array of
+# each column costs this process 10 us more for each entry. Rows go in by the order of their keys, so that two writers
+# of the same rows wait for each other and not in a circle.
 #
 # An event has a row from the first attempt that tells whom it matched; retries that the reference makes do not.
 INSERT_ENTRIES = """
 WITH entry AS MATERIALIZED (
     SELECT *
-      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-                  $8::text[], $9::text[], $10::boolean[], $11::integer[], $12::text[], $13::timestamptz[],
-                  $14::boolean[], $15::text[], $16::text[], $17::text[])
-        AS entry (id, tenant_id, event_id, destination_id, destination_type, status, time,
-                  code, response_data, manual, attempt_number, topic, event_time,
-                  eligible_for_retry, event_data, event_metadata, matched_destination_ids)
+      FROM json_to_recordset($1::json) AS entry (
+           id text, tenant_id text, event_id text, destination_id text, destination_type text, status text,
+           time timestamptz, code text, response_data text, manual boolean, attempt_number integer, topic text,
+           event_time timestamptz, eligible_for_retry boolean, event_data text, event_metadata text,
+           matched_destination_ids text)
 ), inserted_events AS (
     INSERT INTO events (id, tenant_id, time, topic, eligible_for_retry, data, metadata, matched_destination_ids)
     SELECT DISTINCT ON (event_time, event_id)
@@ -71,22 +74,39 @@ class PostgresLogWriter:
         """Insert all entries or none; return why a value among them can never be stored."""
         with store_errors():
             try:
-                columns = _columns(entries)
+                rows = _encode([_row(entry) for entry in entries]).decode()
                 async with self._pool.connection() as connection:
-                    await connection.execute(INSERT_ENTRIES, *columns)
-            except (DataRejected, UnicodeDecodeError) as error:
+                    await connection.execute(INSERT_ENTRIES, rows)
+            except (DataRejected, UnicodeError) as error:
                 return error.detail if isinstance(error, DataRejected) else "a text is not UTF-8"
         return None
 
 
-def _columns(entries: Sequence[LoggedAttempt]) -> Sequence[list[Any]]:
-    return [list(column) for column in zip(*map(_row, entries), strict=True)]
+class _Row(msgspec.Struct, gc=False):
+    """An entry in the columns that `INSERT_ENTRIES` names."""
+
+    id: str
+    tenant_id: str
+    event_id: str
+    destination_id: str
+    destination_type: str
+    status: str
+    time: datetime
+    code: str
+    response_data: str
+    manual: bool
+    attempt_number: int
+    topic: str
+    event_time: datetime
+    eligible_for_retry: bool
+    event_data: str
+    event_metadata: str
+    matched_destination_ids: str
 
 
-def _row(entry: LoggedAttempt) -> tuple[Any, ...]:
-    """Return the values of an entry in the order of the parameters of `INSERT_ENTRIES`."""
+def _row(entry: LoggedAttempt) -> _Row:
     attempt, event = entry.attempt, entry.event
-    return (
+    return _Row(
         attempt.id,
         attempt.tenant_id,
         attempt.event_id,

@@ -3,7 +3,7 @@
 import itertools
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -34,15 +34,18 @@ _SETTINGS = {
 class PostgresServer:
     """A cluster of its own; it may be stopped, killed and started again on the same files and port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Args:
+        settings: Of the server, by name; they win over those of all test servers.
+        """
         self.port = free_port()
         self._folder = folder
         self._programs = server_program("postgres", "/usr/lib/postgresql/*/bin/postgres").resolve().parent
         self._numbers = itertools.count(1)
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        options = [f"--{name}={value}" for name, value in {**_SETTINGS, **(settings or {})}.items()]
         network = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(folder)]
         self._process = ServerProcess(
-            [self._programs / "postgres", "-D", self._data, *network, *settings],
+            [self._programs / "postgres", "-D", self._data, *network, *options],
             folder=folder,
             stop_signal=signal.SIGINT,  # "fast": ends sessions instead of waiting for them
         )
@@ -102,10 +105,10 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
     """Yield a server that nobody else uses, so that it may be stopped or killed."""
     with server_folder("postgres") as folder, ExitStack() as stack:
-        server = PostgresServer(folder)
+        server = PostgresServer(folder, settings)
         server.create()
         stack.callback(server.stop)
         server.start()

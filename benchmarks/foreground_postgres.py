@@ -15,17 +15,18 @@ _EVENT_COLUMNS = "id, tenant_id, time, topic, eligible_for_retry, data, metadata
 _EVENT = "'now_{n}', 't{n}', clock_timestamp(), 'order', true, '{{\"n\": {n}}}', '{{}}'"
 _TRY_COLUMNS = "id, event_id, destination_id, status, time, code, response_data"
 _TRY = "'now_{n}', 'now_{n}', 'des', 'success', clock_timestamp(), '200', '{{}}'"
+_NEW_TRY_COLUMNS = f"{_TRY_COLUMNS}, tenant_id, topic, event_time, eligible_for_retry, event_data, event_metadata"
+_NEW_TRY = f"{_TRY}, 't{{n}}', 'order', clock_timestamp(), true, '{{{{}}}}', '{{{{}}}}'"
 # Each in the old shape and in the new one.
 _STATEMENTS = (
-    [
+    (
         f"INSERT INTO events ({_EVENT_COLUMNS}, destination_id) VALUES ({_EVENT}, '')",
         f"INSERT INTO events ({_EVENT_COLUMNS}) VALUES ({_EVENT})",
-    ],
-    [
+    ),
+    (
         f"INSERT INTO deliveries ({_TRY_COLUMNS}) VALUES ({_TRY})",
-        f"INSERT INTO attempts ({_TRY_COLUMNS}, tenant_id, topic, event_time, eligible_for_retry, event_data, "
-        f"event_metadata) VALUES ({_TRY}, 't{{n}}', 'order', clock_timestamp(), true, '{{{{}}}}', '{{{{}}}}')",
-    ],
+        f"INSERT INTO attempts ({_NEW_TRY_COLUMNS}) VALUES ({_NEW_TRY})",
+    ),
 )
 _LOCKS = """
 SELECT DISTINCT l.virtualtransaction AS holder

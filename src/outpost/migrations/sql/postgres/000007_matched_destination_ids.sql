@@ -1,5 +1,6 @@
 -- Events know all destinations they were matched with.
 -- outpost: indexes events
+-- outpost: checks events
 ALTER TABLE events ADD COLUMN matched_destination_ids text[];
 CREATE TABLE IF NOT EXISTS outpost_kept_event_destinations (
     time timestamptz NOT NULL,
@@ -40,6 +41,7 @@ LOCK TABLE events IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE events
     ALTER COLUMN matched_destination_ids SET DEFAULT '{}',
     ALTER COLUMN matched_destination_ids SET NOT NULL;
+-- outpost: ahead events
 CREATE INDEX ON events USING gin (matched_destination_ids);
 -- outpost: keeps outpost_kept_event_destinations
 ALTER TABLE events DROP COLUMN destination_id;

@@ -10,14 +10,16 @@ transaction of its own that also records the last of them. It must leave alone t
     LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE;
 
 is followed by one more run of each batched statement before it, over the whole table: it does what others wrote behind
-the batches. All other statements are run as they are; those between two batched statements are one part.
+the batches. All other statements are run as they are; those between two batched statements are one part. `apart` before
+a statement begins another part; for `ahead` see `ahead.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from outpost.migrations.errors import MigrationError
+from outpost.migrations.sql.postgres.ahead import Ahead, ahead_of
 from outpost.migrations.sql.script import Script, Statement
 
 
@@ -40,11 +42,13 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: Position of the first statement in its script, from 0.
         sweeps: What to run once more after the statement that carries `sweep`.
+        ahead: Indexes to build before the transaction, by the position of the statement that needs them.
     """
 
     number: int
     statements: Sequence[Statement]
     sweeps: Sequence[Batches] = ()
+    ahead: Mapping[int, Ahead] = {}
 
 
 def parts_of(script: Script) -> Sequence[Part | Batches]:
@@ -56,12 +60,16 @@ def parts_of(script: Script) -> Sequence[Part | Batches]:
     def close(end: int) -> None:
         if together:
             start = end - len(together)
-            found.append(Part(number=start, statements=tuple(together), sweeps=tuple(batched)))
+            wanted = {start + place: ahead_of(script, start + place, each) for place, each in enumerate(together)}
+            ahead = {place: each for place, each in wanted.items() if each is not None}
+            found.append(Part(number=start, statements=tuple(together), sweeps=tuple(batched), ahead=ahead))
             together.clear()
 
     for number, statement in enumerate(script.statements):
         wanted = statement.directives.get("batches")
         if wanted is None:
+            if "apart" in statement.directives:
+                close(number)
             together.append(statement)
             continue
         close(number)

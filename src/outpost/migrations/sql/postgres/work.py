@@ -16,7 +16,9 @@ from outpost.clients.postgres import PostgresError, TimedOut, TransactionAborted
 from outpost.migrations.errors import DecisionNeeded, MigrationError
 from outpost.migrations.failpoints import failpoint
 from outpost.migrations.report import Progress
-from outpost.migrations.sql.postgres import books, estimates
+from outpost.migrations.sql.postgres import ahead, books, estimates
+from outpost.migrations.sql.postgres.advisory import pooled
+from outpost.migrations.sql.postgres.ahead import Leaf
 from outpost.migrations.sql.postgres.books import Place
 from outpost.migrations.sql.postgres.parts import Batches, Part, parts_of
 from outpost.migrations.sql.postgres.replicas import Replicas
@@ -37,18 +39,20 @@ _FEWEST, _MOST = 100, 10_000
 class Work:
     """One script on its way."""
 
-    def __init__(self, session: Session, script: Script, *, large_bytes: int) -> None:
+    def __init__(self, session: Session, script: Script, *, large_bytes: int, ahead_bytes: int) -> None:
         self._session = session
         self._connection = session.connection
         self._run = session.run
         self._script = script
         self._large_bytes = large_bytes
+        self._ahead_bytes = ahead_bytes
         self._replicas = Replicas()
 
     async def run(self) -> None:
         place = await books.read_place(self._connection, self._script)
         if place is None and not self._run.limits.allow_blocking:
             await estimates.refuse_long_locks(self._connection, self._script, above_bytes=self._large_bytes)
+        complete = place is None and await self._is_complete()
         for part in parts_of(self._script):
             if place is not None and part.number < place.done:
                 continue
@@ -56,9 +60,33 @@ class Work:
                 assert place is not None, "the part before it has begun the script"
                 place = await self._run_batches(part, place)
             else:
+                if not complete:
+                    await self._build_ahead(part)
                 place = await self._session.patiently(self._script.id, partial(self._run_part, part, place))
                 if place is None:
                     return
+
+    async def _is_complete(self) -> bool:
+        """Say whether the tables show a script as applied that no record mentions."""
+        number = self._script.number
+        return number < len(shapes()) and drift(await read_shape(self._connection), number).fits
+
+    async def _build_ahead(self, part: Part) -> None:
+        """Build the indexes of large tables that a part needs, so that its transaction finds them."""
+        if not part.ahead or await pooled(self._connection):  # whose sessions must not be given our settings
+            return
+        await self._connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        for wanted in part.ahead.values():
+            for leaf in await ahead.leaves(self._connection, wanted, above_bytes=self._ahead_bytes):
+                await books.refuse_older_fence(self._connection, self._run, until_commit=False)
+                text = f"builds an index of {leaf.table} {leaf.how}; reading and writing go on"
+                self._run.tell("building", store="postgres", migration=self._script.id, text=text)
+                await self._session.patiently(self._script.id, partial(self._build, leaf))
+                failpoint("postgres.after_index")
+
+    async def _build(self, leaf: Leaf) -> None:
+        with self._session.database.translating(self._connection):
+            await ahead.build(self._connection, leaf)
 
     async def _run_part(self, part: Part, place: Place | None) -> Place | None:
         """Return how far the script is; None if it turned out to be applied already."""
@@ -70,9 +98,11 @@ class Work:
                     return None
                 place = Place()
             kept = dict(place.kept)
-            for statement in part.statements:
+            for number, statement in enumerate(part.statements, start=part.number):
                 failpoint("postgres.statement")
                 await self._execute(statement, kept)
+                if number in part.ahead:
+                    await ahead.name_attached(self._connection, part.ahead[number])
                 if "sweep" in statement.directives:
                     for batches in part.sweeps:
                         await self._execute(batches.statement, kept, *_FIRST, *_LAST)

@@ -25,6 +25,7 @@ from outpost.migrations.sql.postgres.replicas import Replicas
 from outpost.migrations.sql.postgres.session import Session
 from outpost.migrations.sql.postgres.shape import drift, read_shape, shapes
 from outpost.migrations.sql.script import Script, Statement
+from outpost.migrations.throttle import Pace
 
 _FIRST = (datetime.min, "")  # noqa: DTZ901 - asyncpg's way to say -infinity
 _LAST = (datetime.max, "")  # noqa: DTZ901 - infinity; no row can have it and an id below ''
@@ -32,8 +33,9 @@ _WINDOW = """
 WITH next AS (SELECT time, id FROM {table} WHERE (time, id) > ($1, $2) ORDER BY time, id LIMIT $3)
 SELECT time, id, (SELECT count(*) FROM next) AS count FROM next ORDER BY time DESC, id DESC LIMIT 1"""
 _BATCH_SECONDS = 15.0
-_AIM_SECONDS = 0.2
-_FEWEST, _MOST = 100, 10_000
+_USUAL_MS = 200.0
+"""Of one batch: so long may somebody wait who wants one of its rows."""
+_FEWEST, _MOST = 20, 10_000
 
 
 class Work:
@@ -137,23 +139,23 @@ class Work:
     async def _run_batches(self, batches: Batches, place: Place) -> Place:
         total = await estimates.table_rows(self._connection, batches.table)
         started = told = time.monotonic()
-        size = self._run.limits.batch or batches.size
+        pace = Pace(self._run.limits, first=batches.size, fewest=_FEWEST, most=_MOST)
         seen = 0
         cursor: tuple[object, str] | None = place.cursor or _FIRST
         while cursor is not None:
             throttled = await self._wait_for_replicas()
+            await self._run.ready()
             began = time.monotonic()
             try:
                 place, count = await self._session.patiently(
-                    self._script.id, partial(self._run_batch, batches, place, size)
+                    self._script.id, partial(self._run_batch, batches, place, pace.rows)
                 )
             except TimedOut:
-                if size <= _FEWEST:
+                if not pace.gave_up():
                     raise
-                size = max(size // 4, _FEWEST)
                 continue
             cursor = place.cursor
-            took = time.monotonic() - began
+            took_ms = (time.monotonic() - began) * 1000
             seen += count
             if time.monotonic() - told > 1 or throttled or cursor is None:
                 told = time.monotonic()
@@ -164,13 +166,14 @@ class Work:
                         done=seen,
                         total=total,
                         per_second=seen / max(told - started, 1e-3),
-                        batch=size,
-                        server_ms=took * 1000,
+                        batch=pace.rows,
+                        server_ms=took_ms,
                         throttled=throttled,
                     )
                 )
-            if self._run.limits.batch is None:
-                size = min(max(int(size * min(max(_AIM_SECONDS / max(took, 1e-3), 0.5), 1.5)), _FEWEST), _MOST)
+            if cursor is not None:
+                pace.observe(took_ms, budget_ms=self._run.latency_budget_ms(usual=_USUAL_MS))
+                await asyncio.sleep(pace.rest_seconds)
         return place
 
     async def _run_batch(self, batches: Batches, place: Place, size: int) -> tuple[Place, int]:

@@ -66,9 +66,15 @@ class PostgresServer:
         authentication = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password}"]
         self._run("initdb", "--no-sync", "--encoding=UTF8", "--locale=C", *authentication, "-D", str(self._data))
 
+    def copy(self, primary: "PostgresServer") -> None:
+        """Make the files of a standby that follows `primary`."""
+        target = ["--pgdata", str(self._data), "--write-recovery-conf"]
+        self._run("pg_basebackup", "--dbname", primary.url(), "--checkpoint=fast", "--no-sync", *target)
+
     def start(self) -> None:
         self._process.start()
-        self._process.wait_for("ready to accept connections")
+        follows = (self._data / "standby.signal").exists()
+        self._process.wait_for("ready to accept read" if follows else "ready to accept connections")
 
     def stop(self) -> None:
         self._process.stop()
@@ -113,3 +119,14 @@ def running_postgres(settings: Mapping[str, str] | None = None) -> Iterator[Post
         stack.callback(server.stop)
         server.start()
         yield server
+
+
+@contextmanager
+def running_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Yield a server that follows `primary` and can be read."""
+    with server_folder("postgres") as folder, ExitStack() as stack:
+        standby = PostgresServer(folder)
+        standby.copy(primary)
+        stack.callback(standby.stop)
+        standby.start()
+        yield standby

@@ -58,6 +58,7 @@ class Work:
         for part in parts_of(self._script):
             if place is not None and part.number < place.done:
                 continue
+            await self._wait_for_replicas()
             if isinstance(part, Batches):
                 assert place is not None, "the part before it has begun the script"
                 place = await self._run_batches(part, place)

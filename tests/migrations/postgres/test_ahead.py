@@ -132,17 +132,14 @@ async def test_others_write_while_an_index_is_built(database: PostgresDatabase) 
     assert still_building == 1
 
 
-async def test_behind_the_original_tools_back_nothing_is_built_for_tables_that_are_complete(
-    database: PostgresDatabase,
-) -> None:
-    await database.apply(8)
-    await database.forget()
-    await database.execute("UPDATE schema_migrations SET version = 7, dirty = false")
+async def test_where_an_index_of_the_operator_is_taken_instead_ours_is_removed(database: PostgresDatabase) -> None:
+    await database.apply(4)
+    await database.execute("CREATE INDEX mine ON events_default (id)")
 
-    await database.apply(ahead_bytes=EVERY_TABLE)
+    await database.apply(5, ahead_bytes=EVERY_TABLE)
 
-    assert not [event for event in database.events if event.event == "building"]
-    assert database.dump() == REFERENCE
+    assert await database.rows(_OURS) == []
+    assert await database.value(_INVALID) == 0
 
 
 async def test_a_process_killed_while_it_builds_an_index_is_followed_by_one_that_ends_equal(

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,3 +101,21 @@ async def test_one_process_after_the_other_finds_sessions_that_others_have_used(
         together = await asyncio.gather(*[outpost.run("migrate", "verify", "--full") for _ in range(4)])
 
     assert [code for code, *_ in together] == [0] * 4, together
+
+
+async def test_a_run_killed_behind_the_pooler_is_finished_by_the_next(
+    database: PostgresDatabase, pooled: PostgresDatabase, tmp_path: Path
+) -> None:
+    await database.load("v0.5.1")
+    failpoint = {"OUTPOST_MIGRATE_TESTING": "1", "OUTPOST_MIGRATE_FAILPOINT": "postgres.before_commit:3:kill"}
+    async with OutpostProcess(tmp_path) as outpost:
+        del outpost.settings["SQLITE_PATH"]
+        outpost.settings["POSTGRES_URL"] = pooled.url
+
+        killed, *_ = await outpost.run("migrate", "apply", "--yes", **failpoint)
+        await outpost.run("migrate", "unlock", "--yes")
+        code, _, err = await outpost.run("migrate", "apply", "--yes")
+
+    assert killed == -signal.SIGKILL
+    assert code == 0, err
+    assert database.dump() == REFERENCE

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS outpost_kept_orphan_deliveries (
     PRIMARY KEY (time, id)
 );
 -- First of all indexes, because the next statement finds events by their id.
+-- outpost: apart
 -- outpost: ahead events
 CREATE INDEX idx_events_id ON events (id);
 

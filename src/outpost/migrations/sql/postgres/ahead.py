@@ -11,7 +11,8 @@ built on each partition of `deliveries`, which is what the table is called by th
        │                └─ killed, cancelled: INVALID
        └──DROP INDEX CONCURRENTLY──┘
 
-What is there is read from the catalog each time, so it may end anywhere. The script's statement finds the indexes that
+The script is begun by then, so no other tool will take it up. What is there is read from the catalog each time, so it
+may end anywhere. The script's statement finds the indexes that
 fit and builds none. Without them, on a small table or behind a pooler, it builds them all itself.
 """
 
@@ -36,13 +37,13 @@ SELECT t.relid::oid AS oid, t.relid::regclass::text AS name, pg_table_size(t.rel
 _BUILT = """
 SELECT i.indisvalid FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
  WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = $1"""
-_ATTACHED = """
-SELECT c.relname AS name, t.relname AS table,
+_BUILT_FOR = """
+SELECT c.relname AS name, t.relname AS table, c.relispartition AS attached,
        ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid ORDER BY attnum) AS columns
   FROM pg_class AS c
   JOIN pg_index AS i ON i.indexrelid = c.oid
   JOIN pg_class AS t ON t.oid = i.indrelid
- WHERE c.relnamespace = current_schema()::regnamespace AND starts_with(c.relname, $1) AND c.relispartition"""
+ WHERE c.relnamespace = current_schema()::regnamespace AND starts_with(c.relname, $1)"""
 _TAKEN = "SELECT to_regclass(quote_ident(current_schema()) || '.' || quote_ident($1)) IS NOT NULL"
 
 
@@ -111,8 +112,14 @@ async def build(connection: Connection, leaf: Leaf) -> None:
 
 
 async def name_attached(connection: Connection, wanted: Ahead) -> None:
-    """Give the indexes that were attached the names that Postgres would have chosen."""
-    for row in await connection.fetch(_ATTACHED, wanted.prefix):
+    """Give the indexes that were attached the names that Postgres would have chosen.
+
+    Where the partition had another one that fits, that one was attached, and ours is removed.
+    """
+    for row in await connection.fetch(_BUILT_FOR, wanted.prefix):
+        if not row["attached"]:
+            await connection.execute(f"DROP INDEX {row['name']}")
+            continue
         name = chosen_name(row["table"], row["columns"], "idx")
         attempt = 0
         while await connection.fetchval(_TAKEN, name):

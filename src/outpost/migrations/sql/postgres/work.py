@@ -54,7 +54,6 @@ class Work:
         place = await books.read_place(self._connection, self._script)
         if place is None and not self._run.limits.allow_blocking:
             await estimates.refuse_long_locks(self._connection, self._script, above_bytes=self._large_bytes)
-        complete = place is None and await self._is_complete()
         for part in parts_of(self._script):
             if place is not None and part.number < place.done:
                 continue
@@ -63,16 +62,10 @@ class Work:
                 assert place is not None, "the part before it has begun the script"
                 place = await self._run_batches(part, place)
             else:
-                if not complete:
-                    await self._build_ahead(part)
+                await self._build_ahead(part)
                 place = await self._session.patiently(self._script.id, partial(self._run_part, part, place))
                 if place is None:
                     return
-
-    async def _is_complete(self) -> bool:
-        """Say whether the tables show a script as applied that no record mentions."""
-        number = self._script.number
-        return number < len(shapes()) and drift(await read_shape(self._connection), number).fits
 
     async def _build_ahead(self, part: Part) -> None:
         """Build the indexes of large tables that a part needs, so that its transaction finds them."""

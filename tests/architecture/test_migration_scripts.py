@@ -61,6 +61,7 @@ def test_batches_are_begun_windowed_and_swept(script: Script) -> None:
     assert isinstance(parts[-1], Part), "the last part records that it is applied"
     for part in batched:
         assert all(f"${number}" in part.statement.bare for number in (1, 2, 3, 4))
+        assert "time BETWEEN $1 AND $3" in part.statement.bare, "without it each batch reads the whole table"
     assert [list(sweeps) for sweeps in swept] == ([batched] if batched else [])
 
 

@@ -47,7 +47,8 @@ UPDATE deliveries AS d
                      e.time
             LIMIT 1
        )
- WHERE (d.time, d.id) > ($1, $2)
+ WHERE d.time BETWEEN $1 AND $3
+   AND (d.time, d.id) > ($1, $2)
    AND (d.time, d.id) <= ($3, $4)
    AND d.tenant_id IS NULL;
 
@@ -56,7 +57,8 @@ UPDATE deliveries AS d
 -- outpost: keeps outpost_kept_orphan_deliveries
 WITH orphans AS (
     DELETE FROM deliveries AS d
-     WHERE (d.time, d.id) > ($1, $2)
+     WHERE d.time BETWEEN $1 AND $3
+       AND (d.time, d.id) > ($1, $2)
        AND (d.time, d.id) <= ($3, $4)
        AND d.tenant_id IS NULL
        AND NOT EXISTS (SELECT FROM events AS e WHERE e.id = d.event_id)

@@ -24,7 +24,8 @@ WITH filled AS (
                   AND a.tenant_id = e.tenant_id
                 ORDER BY 1
            )
-     WHERE (e.time, e.id) > ($1, $2)
+     WHERE e.time BETWEEN $1 AND $3
+       AND (e.time, e.id) > ($1, $2)
        AND (e.time, e.id) <= ($3, $4)
        AND e.matched_destination_ids IS NULL
     RETURNING e.time, e.id, e.destination_id

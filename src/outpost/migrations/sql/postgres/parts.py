@@ -1,10 +1,11 @@
 """A script as Postgres runs it: parts that are one transaction each, and statements that go over a table in batches.
 
     -- outpost: batches deliveries 5000
-    UPDATE deliveries ... WHERE (time, id) > ($1, $2) AND (time, id) <= ($3, $4) AND ... ;
+    UPDATE deliveries ... WHERE time BETWEEN $1 AND $3 AND (time, id) > ($1, $2) AND (time, id) <= ($3, $4) AND ... ;
 
 is run again and again, each time for the next 5000 rows of the table in the order of its key (time, id), each time in a
-transaction of its own that also records the last of them. It must leave alone the rows that it has already done.
+transaction of its own that also records the last of them. It must leave alone the rows that it has already done. The
+first condition says nothing new: by the others alone, Postgres expects a ninth of the table and reads all of it.
 
     -- outpost: sweep
     LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE;

@@ -65,11 +65,12 @@ class Run:
     @property
     def max_latency_ms(self) -> float:
         """The budget of a call in force in Redis; `outpost migrate throttle` changes it while the run works."""
-        return self.latency_budget_ms(usual=5.0)
+        return self.asked_latency_ms or 5.0
 
-    def latency_budget_ms(self, *, usual: float) -> float:
-        """Return the budget of one batch in force; a person may change it while the run works."""
-        return self._leases.steering.max_latency_ms or self.limits.max_latency_ms or usual
+    @property
+    def asked_latency_ms(self) -> float | None:
+        """The budget that a person has asked for, at the start or while the run works; None for none."""
+        return self._leases.steering.max_latency_ms or self.limits.max_latency_ms
 
     def check(self) -> None:
         """Call before every batch of writes.

@@ -89,22 +89,35 @@ class Throttle:
 
 
 class Pace:
-    """The rows of a batch of SQL, so many that one takes about the budget, and the rest after one that took longer."""
+    """The rows of a batch of SQL, so many that one takes about the budget, and the rest after one that took longer.
+
+    Where nobody has asked for a budget, a batch is at least a tenth of the first one and no rest follows: what a batch
+    costs whatever its size, on a slow disk, must not come to be all it does.
+    """
 
     def __init__(self, limits: Limits, *, first: int, fewest: int, most: int) -> None:
         self._fixed = limits.batch is not None
         self._fewest = fewest
+        self._fewest_unasked = max(first // 10, fewest)
         self._most = most
         self.rows = limits.batch or first
         self.rest_seconds = 0.0
         """To leave the store alone before the next batch."""
 
-    def observe(self, milliseconds: float, *, budget_ms: float) -> None:
-        """Take note of a full batch: none is twice as large or half as large as the one before."""
-        self.rest_seconds = min(max(milliseconds - budget_ms, 0.0) / 1000, _LONGEST_REST)
+    def observe(self, milliseconds: float, *, asked_ms: float | None, usual_ms: float) -> None:
+        """Take note of a full batch: the next is at least half as large, and at most half as large again.
+
+        Args:
+            asked_ms: The budget that a person has asked for.
+            usual_ms: The budget otherwise.
+        """
+        budget_ms = asked_ms or usual_ms
+        rest = max(milliseconds - budget_ms, 0.0) / 1000 if asked_ms else 0.0
+        self.rest_seconds = min(rest, _LONGEST_REST)
         if not self._fixed:
             share = min(max(budget_ms / max(milliseconds, 1.0), 0.5), 1.5)
-            self.rows = min(max(int(self.rows * share), self._fewest), self._most)
+            fewest = self._fewest if asked_ms else self._fewest_unasked
+            self.rows = min(max(int(self.rows * share), fewest), self._most)
 
     def gave_up(self) -> bool:
         """Make the batch much smaller because one was broken off; say whether there is a smaller one."""

@@ -95,7 +95,7 @@ class WindowedStatement:
             seen += rows
             now = time.monotonic()
             if left:
-                pace.observe((now - sent_at) * 1000, budget_ms=run.latency_budget_ms(usual=_USUAL_MS))
+                pace.observe((now - sent_at) * 1000, asked_ms=run.asked_latency_ms, usual_ms=_USUAL_MS)
                 await asyncio.sleep(pace.rest_seconds)
             run.report(
                 Progress(

@@ -166,7 +166,7 @@ class Work:
                     )
                 )
             if cursor is not None:
-                pace.observe(took_ms, budget_ms=self._run.latency_budget_ms(usual=_USUAL_MS))
+                pace.observe(took_ms, asked_ms=self._run.asked_latency_ms, usual_ms=_USUAL_MS)
                 await asyncio.sleep(pace.rest_seconds)
         return place
 

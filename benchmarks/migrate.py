@@ -6,23 +6,17 @@ write the same old keys. 62,500 tenants with three destinations are some 310,000
 
 import argparse
 import asyncio
-import contextlib
-import json
-import os
-import resource
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-import psutil
-
+from benchmarks.command import outpost_migrate, tell
 from benchmarks.delay import delayed
 from benchmarks.legacy_redis import fill
-from benchmarks.pipeline import ROOT, free_port
+from benchmarks.pipeline import free_port
 from outpost.clients.redis import RedisClient, RedisOptions
 
 
@@ -59,33 +53,8 @@ async def _until_it_answers(redis: RedisClient) -> None:
 
 
 async def migrate(port: int, *arguments: str) -> dict[str, float]:
-    """Run one command to its end; return its seconds from start to exit and its largest memory."""
-    environment = {**os.environ, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port), "PYTHONPATH": str(ROOT / "src")}
-    program = [sys.executable, "-m", "outpost", "migrate", *arguments]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        *program, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    watching = asyncio.create_task(_largest_memory(process.pid))
-    _, err = await process.communicate()
-    seconds = time.perf_counter() - started
-    if process.returncode:
-        sys.exit(f"{' '.join(arguments)} ended with {process.returncode}:\n{err.decode()}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 2), "largest_rss_mb": await watching}
-
-
-async def _largest_memory(pid: int) -> int:
-    """Return the most MiB the process had in memory until it ended."""
-    largest = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        while process.status() != psutil.STATUS_ZOMBIE:
-            largest = max(largest, process.memory_info().rss)
-            await asyncio.sleep(0.02)
-    return round(largest / 1024 / 1024)
+    """Run one command on the server at `port` to its end."""
+    return await outpost_migrate({"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}, *arguments)
 
 
 class Foreground:
@@ -114,10 +83,6 @@ class Foreground:
         waits = sorted(self._waits)
         p99 = waits[int(len(waits) * 0.99)] if waits else 0.0
         return {"foreground_p99_ms": round(p99 * 1000, 2), "foreground_max_ms": round(max(waits, default=0) * 1000, 2)}
-
-
-def tell(figure: str, **values: Any) -> None:
-    print(json.dumps({"figure": figure, **values}), flush=True)
 
 
 async def on_loopback(tenants: int) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -34,15 +34,18 @@ _SETTINGS = {
 class PostgresServer:
     """A cluster of its own; it may be stopped, killed and started again on the same files and port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Args:
+        settings: Of the server, by name; they win over those of all test servers.
+        """
         self.port = free_port()
         self._folder = folder
         self._programs = server_program("postgres", "/usr/lib/postgresql/*/bin/postgres").resolve().parent
         self._numbers = itertools.count(1)
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        options = [f"--{name}={value}" for name, value in {**_SETTINGS, **(settings or {})}.items()]
         network = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(folder)]
         self._process = ServerProcess(
-            [self._programs / "postgres", "-D", self._data, *network, *settings],
+            [self._programs / "postgres", "-D", self._data, *network, *options],
             folder=folder,
             stop_signal=signal.SIGINT,  # "fast": ends sessions instead of waiting for them
         )
@@ -63,9 +66,15 @@ class PostgresServer:
         authentication = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password}"]
         self._run("initdb", "--no-sync", "--encoding=UTF8", "--locale=C", *authentication, "-D", str(self._data))
 
+    def copy(self, primary: "PostgresServer") -> None:
+        """Make the files of a standby that follows `primary`."""
+        target = ["--pgdata", str(self._data), "--write-recovery-conf"]
+        self._run("pg_basebackup", "--dbname", primary.url(), "--checkpoint=fast", "--no-sync", *target)
+
     def start(self) -> None:
         self._process.start()
-        self._process.wait_for("ready to accept connections")
+        follows = (self._data / "standby.signal").exists()
+        self._process.wait_for("ready to accept read" if follows else "ready to accept connections")
 
     def stop(self) -> None:
         self._process.stop()
@@ -102,11 +111,22 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
     """Yield a server that nobody else uses, so that it may be stopped or killed."""
     with server_folder("postgres") as folder, ExitStack() as stack:
-        server = PostgresServer(folder)
+        server = PostgresServer(folder, settings)
         server.create()
         stack.callback(server.stop)
         server.start()
         yield server
+
+
+@contextmanager
+def running_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Yield a server that follows `primary` and can be read."""
+    with server_folder("postgres") as folder, ExitStack() as stack:
+        standby = PostgresServer(folder)
+        standby.copy(primary)
+        stack.callback(standby.stop)
+        standby.start()
+        yield standby

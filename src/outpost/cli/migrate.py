@@ -69,7 +69,7 @@ def _configure_apply(apply: argparse.ArgumentParser) -> None:
     apply.add_argument("--to", metavar="NAME", help="stop after this migration, such as redis/002_timestamps")
     apply.add_argument("--events", metavar="FILE", help="write what happens as lines of JSON; - is standard output")
     apply.add_argument(
-        "--max-latency", type=_milliseconds, default=5.0, metavar="MS", help="of a batch in the store (5ms)"
+        "--max-latency", type=_milliseconds, metavar="MS", help="of a batch (Redis 5ms, Postgres 200ms, ClickHouse 1s)"
     )
     apply.add_argument("--max-replica-lag", type=_seconds, default=2.0, metavar="DUR", help="pause above it (2s)")
     apply.add_argument("--max-memory", type=_share, default=0.85, metavar="PERCENT", help="of the store's limit (85%%)")

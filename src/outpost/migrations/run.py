@@ -15,7 +15,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much a run may ask of the stores.
 
     Attributes:
-        max_latency_ms: The store's time for one batch, above which batches shrink.
+        max_latency_ms: The store's time for one batch, above which batches shrink; None is what is usual for the store.
         max_replica_lag_seconds: Above it the run pauses.
         max_memory_share: Of the store's memory limit; above it the run pauses.
         batch: Records in one batch; None adapts it to the latency.
@@ -24,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         quarantine_limit: Records that may be left aside before a run stops early.
     """
 
-    max_latency_ms: float = 5.0
+    max_latency_ms: float | None = None
     max_replica_lag_seconds: float = 2.0
     max_memory_share: float = 0.85
     batch: int | None = None
@@ -64,7 +64,12 @@ class Run:
 
     @property
     def max_latency_ms(self) -> float:
-        """The budget in force; `outpost migrate throttle` changes it while the run works."""
+        """The budget of a call in force in Redis; `outpost migrate throttle` changes it while the run works."""
+        return self.asked_latency_ms or 5.0
+
+    @property
+    def asked_latency_ms(self) -> float | None:
+        """The budget that a person has asked for, at the start or while the run works; None for none."""
         return self._leases.steering.max_latency_ms or self.limits.max_latency_ms
 
     def check(self) -> None:

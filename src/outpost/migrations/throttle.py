@@ -1,6 +1,7 @@
 """How much a run asks of a store at a time: less when the store feels it, more when it does not.
 
-Pure decisions; `observe` is told what each call took, `pause` what the store says of itself.
+Pure decisions; `observe` is told what each call took, `pause` what the store says of itself. `Throttle` is for Redis,
+where every call keeps all others waiting; `Pace` for SQL, where a batch keeps waiting who wants its rows or the disk.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ LARGEST_BATCH = 512
 _FIRST_BATCH = 100
 _SHARE_OF_BUDGET = 0.4  # of the latency budget, which a call may take itself; the rest is for what waits beside it
 _MOST_PAGES = 8
+_LONGEST_REST = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,3 +86,43 @@ class Throttle:
         if health.saving and share is not None and share > limits.max_memory_share / 2:
             return f"a snapshot is being written with memory at {share:.0%} of the server's limit"
         return ""
+
+
+class Pace:
+    """The rows of a batch of SQL, so many that one takes about the budget, and the rest after one that took longer.
+
+    Where nobody has asked for a budget, a batch is at least a tenth of the first one and no rest follows: what a batch
+    costs whatever its size, on a slow disk, must not come to be all it does.
+    """
+
+    def __init__(self, limits: Limits, *, first: int, fewest: int, most: int) -> None:
+        self._fixed = limits.batch is not None
+        self._fewest = fewest
+        self._fewest_unasked = max(first // 10, fewest)
+        self._most = most
+        self.rows = limits.batch or first
+        self.rest_seconds = 0.0
+        """To leave the store alone before the next batch."""
+
+    def observe(self, milliseconds: float, *, asked_ms: float | None, usual_ms: float) -> None:
+        """Take note of a full batch: the next is at least half as large, and at most half as large again.
+
+        Args:
+            asked_ms: The budget that a person has asked for.
+            usual_ms: The budget otherwise.
+        """
+        budget_ms = asked_ms or usual_ms
+        rest = max(milliseconds - budget_ms, 0.0) / 1000 if asked_ms else 0.0
+        self.rest_seconds = min(rest, _LONGEST_REST)
+        if not self._fixed:
+            share = min(max(budget_ms / max(milliseconds, 1.0), 0.5), 1.5)
+            fewest = self._fewest if asked_ms else self._fewest_unasked
+            self.rows = min(max(int(self.rows * share), fewest), self._most)
+
+    def gave_up(self) -> bool:
+        """Make the batch much smaller because one was broken off; say whether there is a smaller one."""
+        smaller = max(self.rows // 4, self._fewest)
+        if smaller >= self.rows:
+            return False
+        self.rows = smaller
+        return True

@@ -115,6 +115,21 @@ async def test_where_the_column_is_gone_the_attempts_still_tell(line: LineUnderT
     assert await line.rows(_FOUND) == expected
 
 
+async def test_what_the_original_tool_has_finished_is_left_as_it_made_it(line: LineUnderTest) -> None:
+    """An event without destinations may have matched none: nobody can tell it from one that lost them."""
+    await line.original(2)
+    await line.execute(
+        "INSERT INTO events (event_id, event_time) VALUES ('evt_1', 1700000000)",
+        "INSERT INTO attempts (event_id, destination_id, event_time) VALUES ('evt_1', 'des', 1700000000)",
+    )
+
+    applied = await line.apply()
+
+    assert [state.id for state in applied.steps] == ["clickhouse/000003_attempt_destination_type"]
+    assert await line.rows("SELECT event_id, matched_destination_ids FROM events") == [("evt_1", [])]
+    assert (await line.coordinator.verify(VerifyRequest(full=True))).ok
+
+
 async def test_lost_destinations_are_found_and_named(line: LineUnderTest) -> None:
     await _filled(line)
     await line.apply()

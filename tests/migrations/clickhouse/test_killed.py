@@ -47,9 +47,14 @@ async def outpost(tmp_path: Path, clickhouse_database: ClickHouseDatabase) -> As
         "after_window:2",
         "after_window:7",
         "before_statement:6",
+        "after_statement:6",
         "before_record:1",
         "between_records:1",
         "after_record:1",
+        "before_statement:7",
+        "after_statement:7",
+        "before_record:2",
+        "between_records:2",
     ],
 )
 async def test_a_run_killed_anywhere_is_finished_by_the_next(

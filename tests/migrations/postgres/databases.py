@@ -19,7 +19,7 @@ from outpost.migrations.sql.line import SqlLine
 from outpost.migrations.sql.postgres import session, work
 from outpost.migrations.sql.postgres.database import Database
 from outpost.migrations.sql.postgres.dialect import PostgresDialect, postgres_scripts
-from outpost.migrations.sql.postgres.estimates import LARGE_BYTES
+from outpost.migrations.sql.postgres.estimates import AHEAD_BYTES, LARGE_BYTES
 from outpost.migrations.sql.postgres.session import Patience
 from outpost.migrations.sql.postgres.shape import read_shape
 from outpost.migrations.sql.script import Script
@@ -50,9 +50,12 @@ class PostgresDatabase:
         url: str = "",
         patience: Patience = HASTY,
         large_bytes: int = LARGE_BYTES,
+        ahead_bytes: int = AHEAD_BYTES,
     ) -> SqlLine:
         target = Target.parse(url) if url else self.target
-        dialect = PostgresDialect(Database(target), QUICK, patience=patience, large_bytes=large_bytes)
+        dialect = PostgresDialect(
+            Database(target), QUICK, patience=patience, large_bytes=large_bytes, ahead_bytes=ahead_bytes
+        )
         return SqlLine(dialect, scripts or postgres_scripts())
 
     def coordinator(self, **options: Any) -> Coordinator:
@@ -77,7 +80,7 @@ class PostgresDatabase:
             applied = await coordinator.apply(ApplyRequest(until=name, limits=limits or Limits()))
         return [state.id for state in applied.steps]
 
-    async def apply_until(self, place: str, passed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def apply_until(self, place: str, passed: int, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
         """Apply until a named place is passed for the n-th time, and fail there."""
         left = passed
 
@@ -91,7 +94,7 @@ class PostgresDatabase:
             for module in (session, work):
                 patch.setattr(module, "failpoint", fail)
             with pytest.raises(MigrationError, match="stopped at"):
-                await self.apply()
+                await self.apply(**options)
 
     async def execute(self, *statements: str) -> None:
         async with connect(self.target, application="test") as connection:

@@ -127,13 +127,28 @@ async def test_a_newer_database_is_left_alone(database: PostgresDatabase, dirty:
     assert failure.value.exit_code == 18
 
 
-async def test_an_edited_file_stops_everything(database: PostgresDatabase) -> None:
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (
+            "\nALTER TABLE deliveries\n    ADD COLUMN other text;",
+            "first in line 2: ALTER TABLE deliveries ADD COLUMN other",
+        ),
+        ("{}\nDROP TABLE events;", "it had 1 statements, and has 2 here"),
+    ],
+)
+async def test_an_edited_file_stops_everything_and_the_edit_is_named(
+    database: PostgresDatabase, text: str, named: str
+) -> None:
     await database.apply(2)
     scripts = list(postgres_scripts())
-    scripts[1] = parse("000002_delivery_response.sql", "ALTER TABLE deliveries ADD COLUMN other text;")
+    kept = f"{scripts[1].statements[0].text};"
+    scripts[1] = parse("000002_delivery_response.sql", text.replace("{}", kept))
 
-    with pytest.raises(DecisionNeeded, match="another text"):
-        await database.coordinator(scripts=scripts).apply(ApplyRequest())
+    for command in (database.coordinator(scripts=scripts).plan(), database.apply(scripts=scripts)):
+        with pytest.raises(DecisionNeeded, match="another text") as failure:
+            await command
+        assert named in str(failure.value)
 
 
 async def test_tables_of_another_program_are_refused(database: PostgresDatabase) -> None:

@@ -123,8 +123,8 @@ async def test_a_lock_in_the_way_is_named_and_waited_out(database: PostgresDatab
     await applying
 
     assert still_waiting
-    assert f"pid {pid}" in warning.fields["text"]
-    assert "SELECT pg_backend_pid()" in warning.fields["text"]
+    assert f"pid {pid}" in warning.fields["reason"]
+    assert "SELECT pg_backend_pid()" in warning.fields["reason"]
     assert applying.result() == ["postgres/000008_attempt_destination_type"]
 
 

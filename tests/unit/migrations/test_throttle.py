@@ -3,7 +3,7 @@
 import pytest
 
 from outpost.migrations.run import Limits
-from outpost.migrations.throttle import LARGEST_BATCH, SMALLEST_BATCH, Health, Throttle
+from outpost.migrations.throttle import LARGEST_BATCH, SMALLEST_BATCH, Health, Pace, Throttle
 
 BUDGET = 5.0
 
@@ -84,3 +84,68 @@ def test_a_batch_that_was_asked_for_stays() -> None:
 )
 def test_work_waits_for_replicas_memory_and_snapshots(health: Health, reason: str) -> None:
     assert Throttle(Limits()).pause(health) == reason
+
+
+def _pace(batch: int | None = None) -> Pace:
+    return Pace(Limits(batch=batch), first=1_000, fewest=20, most=2_000)
+
+
+def test_a_batch_of_sql_comes_to_take_about_the_budget() -> None:
+    pace = _pace()
+
+    for _ in range(30):
+        pace.observe(pace.rows * 0.5, asked_ms=None, usual_ms=100)
+
+    assert pace.rows == 200
+    assert pace.rest_seconds == 0
+
+
+def test_a_batch_of_sql_keeps_within_its_bounds() -> None:
+    pace = _pace()
+
+    for _ in range(10):
+        pace.observe(0.1, asked_ms=100, usual_ms=100)
+    largest = pace.rows
+    for _ in range(20):
+        pace.observe(1_000, asked_ms=1, usual_ms=100)
+
+    assert (largest, pace.rows) == (2_000, 20)
+
+
+def test_after_a_batch_over_budget_the_store_is_left_alone_for_as_long() -> None:
+    pace = _pace()
+
+    pace.observe(130, asked_ms=100, usual_ms=100)
+    rest = pace.rest_seconds
+    pace.observe(90_000, asked_ms=100, usual_ms=100)
+
+    assert rest == pytest.approx(0.03)
+    assert pace.rest_seconds == 1.0
+
+
+def test_a_batch_that_was_broken_off_is_tried_smaller_until_there_is_no_smaller_one() -> None:
+    pace = _pace(batch=100)
+
+    tries = [pace.gave_up(), pace.gave_up()]
+
+    assert tries == [True, True]
+    assert pace.rows == 20
+    assert not pace.gave_up()
+
+
+def test_a_batch_of_sql_that_a_person_has_set_stays() -> None:
+    pace = _pace(batch=17)
+
+    pace.observe(1_000, asked_ms=1, usual_ms=100)
+
+    assert pace.rows == 17
+
+
+def test_where_nobody_asked_for_a_budget_batches_stay_worth_their_fixed_cost() -> None:
+    pace = _pace()
+
+    for _ in range(20):
+        pace.observe(1_500, asked_ms=None, usual_ms=100)
+
+    assert pace.rows == 100
+    assert pace.rest_seconds == 0

@@ -18,6 +18,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         checksum: Of the script as it was applied; empty when the original tool applied it.
+        digests: Of its statements as they were run; fewer if a run ended in the middle, none if nobody noted them.
         finished: All of it is done; otherwise a run ended in the middle, and `detail` says where.
         in_doubt: A statement that cannot be repeated may or may not have happened.
         dirty: The original tool failed in it.
@@ -26,6 +27,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     name: str = ""
     checksum: str = ""
+    digests: Sequence[str] = ()
     finished: bool = True
     in_doubt: bool = False
     dirty: bool = False

@@ -137,8 +137,8 @@ class SqlLine:
             if found is not None and found.checksum and found.checksum != script.checksum:
                 raise DecisionNeeded(
                     f"{self._id(script)} was applied to {self.target} from another text than this program carries "
-                    f"(recorded {found.checksum[:12]}, here {script.checksum[:12]}); install the version that applied "
-                    "it, or restore the file"
+                    f"(recorded {found.checksum[:12]}, here {script.checksum[:12]}{_first_edited(script, found)}); "
+                    "install the version that applied it, or restore the file"
                 )
 
     def _state(self, script: Script, found: Recorded | None) -> MigrationState:
@@ -156,6 +156,15 @@ class SqlLine:
 
     def _id(self, script: Script) -> str:
         return f"{self.name}/{script.id}"
+
+
+def _first_edited(script: Script, found: Recorded) -> str:
+    """Return which statement is another than the one that was run, in words; empty if nobody noted them."""
+    for statement, digest in zip(script.statements, found.digests, strict=False):
+        if statement.digest != digest:
+            return f"; first in line {statement.line}: {statement.sent[:60]}"
+    noted, here = len(found.digests), len(script.statements)
+    return f"; it had {noted} statements, and has {here} here" if found.finished and noted not in (0, here) else ""
 
 
 def _word(found: Recorded | None) -> State:

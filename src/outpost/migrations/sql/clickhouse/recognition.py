@@ -49,6 +49,7 @@ def _from_journal(entry: Entry, script: Script | None) -> Recorded:
         number=entry.number,
         name=entry.name,
         checksum=entry.checksum,
+        digests=entry.digests,
         finished=entry.finished,
         detail="" if entry.finished else f"{entry.done} of {statements} statements done",
         applied_at=entry.at if entry.finished else None,

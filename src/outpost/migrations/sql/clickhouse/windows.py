@@ -5,6 +5,7 @@ from rows whose `column` lies after {after:Int64} and up to {until:Int64} (milli
 what is left, a window may be repeated at will, and rows that others wrote meanwhile are found by the next pass.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,12 +20,16 @@ from outpost.migrations.sql.clickhouse.names import Names
 from outpost.migrations.sql.clickhouse.server import Server
 from outpost.migrations.sql.clickhouse.statements import StatementRunner
 from outpost.migrations.sql.script import Script, Statement
+from outpost.migrations.throttle import Pace
 
 Remember = Callable[[int | None], Awaitable[None]]
 """Stores how far a pass is: the end of the last window that is done, None at the start of a pass."""
 
 ROWS = 20_000
-"""Rows of a window by default: some tens of megabytes, a fraction of a second."""
+"""Rows of a window at most: some tens of megabytes, a fraction of a second."""
+_FEWEST = 500
+_USUAL_MS = 1_000.0
+"""Of one window: each makes new parts, so that many short ones cost more than a few long ones."""
 _BEFORE_ALL_TIME = -9_223_372_036_854  # in milliseconds; the column's range begins in 1900
 _INTO = re.compile(r"INSERT INTO \S+ \([^)]*\)\s*(?=SELECT)")
 _PASSES_AT_MOST = 20
@@ -75,9 +80,10 @@ class WindowedStatement:
 
     async def _pass(self, runner: StatementRunner, run: Run, cursor: int | None, remember: Remember) -> int:
         total = await self._count(self._total, {})
+        pace = Pace(run.limits, first=ROWS, fewest=_FEWEST, most=ROWS)
         seen = moved = 0
         started = time.monotonic()
-        async for window, rows in self._windows(cursor, run.limits.batch or ROWS):
+        async for window, rows in self._windows(cursor, pace):
             sent_at = time.monotonic()
             if left := await self._count(self._left, window):
                 await runner.backlog.replicas_caught_up(run, migration=self._script.id)
@@ -88,6 +94,9 @@ class WindowedStatement:
                 await remember(window["until"])
             seen += rows
             now = time.monotonic()
+            if left:
+                pace.observe((now - sent_at) * 1000, asked_ms=run.asked_latency_ms, usual_ms=_USUAL_MS)
+                await asyncio.sleep(pace.rest_seconds)
             run.report(
                 Progress(
                     store="clickhouse",
@@ -102,11 +111,11 @@ class WindowedStatement:
             await run.ready()
         return moved
 
-    async def _windows(self, cursor: int | None, rows: int) -> AsyncIterator[tuple[dict[str, int], int]]:
+    async def _windows(self, cursor: int | None, pace: Pace) -> AsyncIterator[tuple[dict[str, int], int]]:
         after = _BEFORE_ALL_TIME if cursor is None else cursor
         while True:
             (window,) = await self._server.select(
-                self._next, {"after": after, "rows": rows}, row=_Window, seconds=_SECONDS
+                self._next, {"after": after, "rows": pace.rows}, row=_Window, seconds=_SECONDS
             )
             if not window.rows:
                 return

@@ -1,5 +1,6 @@
 -- Deliveries become attempts, each with a copy of its event.
 -- outpost: indexes deliveries events
+-- outpost: checks deliveries
 ALTER TABLE deliveries
     ADD COLUMN tenant_id text,
     ADD COLUMN topic text,
@@ -20,6 +21,8 @@ CREATE TABLE IF NOT EXISTS outpost_kept_orphan_deliveries (
     PRIMARY KEY (time, id)
 );
 -- First of all indexes, because the next statement finds events by their id.
+-- outpost: apart
+-- outpost: ahead events
 CREATE INDEX idx_events_id ON events (id);
 
 -- Several events may share an id, even of different tenants. The index table knows which of them a delivery was for.
@@ -44,7 +47,8 @@ UPDATE deliveries AS d
                      e.time
             LIMIT 1
        )
- WHERE (d.time, d.id) > ($1, $2)
+ WHERE d.time BETWEEN $1 AND $3
+   AND (d.time, d.id) > ($1, $2)
    AND (d.time, d.id) <= ($3, $4)
    AND d.tenant_id IS NULL;
 
@@ -53,7 +57,8 @@ UPDATE deliveries AS d
 -- outpost: keeps outpost_kept_orphan_deliveries
 WITH orphans AS (
     DELETE FROM deliveries AS d
-     WHERE (d.time, d.id) > ($1, $2)
+     WHERE d.time BETWEEN $1 AND $3
+       AND (d.time, d.id) > ($1, $2)
        AND (d.time, d.id) <= ($3, $4)
        AND d.tenant_id IS NULL
        AND NOT EXISTS (SELECT FROM events AS e WHERE e.id = d.event_id)
@@ -89,11 +94,19 @@ DROP INDEX IF EXISTS events_tenant_id_time_id_idx;
 DROP INDEX IF EXISTS deliveries_event_id_idx;
 DROP INDEX IF EXISTS deliveries_event_id_status_idx;
 
+-- outpost: ahead events
 CREATE INDEX idx_events_tenant_time ON events (tenant_id, time DESC, id DESC);
+-- outpost: ahead events
 CREATE INDEX idx_events_tenant_topic_time ON events (tenant_id, topic, time DESC, id DESC);
+-- outpost: ahead deliveries
 CREATE INDEX idx_attempts_tenant_time ON attempts (tenant_id, time DESC, id DESC);
+-- outpost: ahead deliveries
 CREATE INDEX idx_attempts_tenant_dest_time ON attempts (tenant_id, destination_id, time DESC, id DESC);
+-- outpost: ahead deliveries
 CREATE INDEX idx_attempts_tenant_status_time ON attempts (tenant_id, status, time DESC, id DESC);
+-- outpost: ahead deliveries
 CREATE INDEX idx_attempts_tenant_topic_time ON attempts (tenant_id, topic, time DESC, id DESC);
+-- outpost: ahead deliveries
 CREATE INDEX idx_attempts_event_time ON attempts (event_id, time DESC, id DESC);
+-- outpost: ahead deliveries
 CREATE INDEX idx_attempts_id ON attempts (id);

@@ -1,5 +1,6 @@
 -- Events know all destinations they were matched with.
 -- outpost: indexes events
+-- outpost: checks events
 ALTER TABLE events ADD COLUMN matched_destination_ids text[];
 CREATE TABLE IF NOT EXISTS outpost_kept_event_destinations (
     time timestamptz NOT NULL,
@@ -23,7 +24,8 @@ WITH filled AS (
                   AND a.tenant_id = e.tenant_id
                 ORDER BY 1
            )
-     WHERE (e.time, e.id) > ($1, $2)
+     WHERE e.time BETWEEN $1 AND $3
+       AND (e.time, e.id) > ($1, $2)
        AND (e.time, e.id) <= ($3, $4)
        AND e.matched_destination_ids IS NULL
     RETURNING e.time, e.id, e.destination_id
@@ -40,6 +42,7 @@ LOCK TABLE events IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE events
     ALTER COLUMN matched_destination_ids SET DEFAULT '{}',
     ALTER COLUMN matched_destination_ids SET NOT NULL;
+-- outpost: ahead events
 CREATE INDEX ON events USING gin (matched_destination_ids);
 -- outpost: keeps outpost_kept_event_destinations
 ALTER TABLE events DROP COLUMN destination_id;

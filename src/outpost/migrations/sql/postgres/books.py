@@ -24,7 +24,7 @@ SELECT to_regclass(quote_ident(current_schema()) || '.schema_migrations') IS NOT
                 AND relname IN ('events', 'deliveries', 'attempts', 'event_delivery_index')
               ORDER BY relname) AS tables"""
 _OURS = """
-SELECT number, name, checksum, done, applied_at, duration_ms, host, version, kept FROM outpost_migrations
+SELECT number, name, checksum, digests, done, applied_at, duration_ms, host, version, kept FROM outpost_migrations
  ORDER BY number"""
 _BEGIN = """
 INSERT INTO outpost_migrations (number, name, checksum, digests, host, version, run, fence)
@@ -84,6 +84,7 @@ async def read_book(connection: Connection) -> Book:
                 number=each["number"],
                 name=each["name"],
                 checksum=each["checksum"],
+                digests=each["digests"],
                 finished=each["applied_at"] is not None,
                 detail="" if each["applied_at"] else f"ended early, {each['done']} statements are done",
                 applied_at=each["applied_at"],

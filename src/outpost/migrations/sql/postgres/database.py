@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 
 from outpost.clients.postgres import (
     Connection,
@@ -30,7 +31,8 @@ class Database:
     """
 
     def __init__(self, target: Target) -> None:
-        self._target = target
+        # A pooler may give the next statement another session, and another client this one's statements.
+        self._target = replace(target, keeps_statements=False)
         self.address = target.address
 
     @property

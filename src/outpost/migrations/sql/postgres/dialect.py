@@ -17,7 +17,7 @@ from outpost.migrations.sql.dialect import Recorded
 from outpost.migrations.sql.line import SqlLine
 from outpost.migrations.sql.postgres import books, kept
 from outpost.migrations.sql.postgres.database import Database
-from outpost.migrations.sql.postgres.estimates import LARGE_BYTES, blocking, readable
+from outpost.migrations.sql.postgres.estimates import AHEAD_BYTES, LARGE_BYTES, labours, readable
 from outpost.migrations.sql.postgres.lease import PostgresLease
 from outpost.migrations.sql.postgres.parts import Batches, parts_of
 from outpost.migrations.sql.postgres.permissions import refuse_without_permission
@@ -59,13 +59,16 @@ class PostgresDialect:
         *,
         patience: Patience | None = None,
         large_bytes: int = LARGE_BYTES,
+        ahead_bytes: int = AHEAD_BYTES,
     ) -> None:
         """Args:
         large_bytes: Tables above it are locked for long only with `--allow-blocking`.
+        ahead_bytes: Partitions above it get their indexes while others read and write them.
         """
         self._database = database
         self._patience = patience or Patience()
         self._large_bytes = large_bytes
+        self._ahead_bytes = ahead_bytes
         self.target = database.address
         self.lease = PostgresLease(database, timings)
 
@@ -78,14 +81,14 @@ class PostgresDialect:
         """Taking the lease has created the tool's tables; what is left is to ask whether the others may be changed."""
         if self.lease.shared_sessions:
             text = "a pooler is in between, so the original tool's lock cannot be held; see to it that it does not run"
-            run.tell("warning", store=self.name, text=text)
+            run.tell("warning", store=self.name, reason=text)
         async with self._database.reading() as connection:
             await refuse_without_permission(connection)
 
     async def execute(self, script: Script, run: Run) -> None:
         try:
             async with working_session(self._database, run, self._patience) as session:
-                await Work(session, script, large_bytes=self._large_bytes).run()
+                await Work(session, script, large_bytes=self._large_bytes, ahead_bytes=self._ahead_bytes).run()
         except Unreachable:
             if not await self.lease.is_held_by(run.owner.token):  # `unlock` and takeover end the sessions of a run
                 run.lose("it was revoked or taken over in postgres")
@@ -94,9 +97,9 @@ class PostgresDialect:
 
     async def notes(self, script: Script) -> Sequence[str]:
         async with self._database.reading() as connection:
-            found = await blocking(connection, script)
+            found = await labours(connection, script)
         needs_flag = f"; above {readable(self._large_bytes)}, so it needs --allow-blocking"
-        notes = [f"{each}{needs_flag if each.bytes > self._large_bytes else ''}" for each in found]
+        notes = [f"{each}{needs_flag if each.blocks and each.bytes > self._large_bytes else ''}" for each in found]
         batched = {part.table for part in parts_of(script) if isinstance(part, Batches)}
         return [*notes, *(f"goes over {table} in small batches; may be interrupted" for table in sorted(batched))]
 

@@ -41,9 +41,9 @@ async def preflight(connection: Connection, pending: Sequence[Script]) -> Sequen
     checks.append(await _old_transactions(connection))
     checks.append(await _sessions(connection))
     checks += [
-        Check(name=f"postgres: {script.id}", note=str(blocking))
+        Check(name=f"postgres: {script.id}", note=str(labour))
         for script in pending
-        for blocking in await estimates.blocking(connection, script)
+        for labour in await estimates.labours(connection, script)
     ]
     return checks
 

@@ -9,11 +9,11 @@ _POSITIONS = """
 SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS written,
        (SELECT min(pg_wal_lsn_diff(replay_lsn, '0/0'))::bigint
           FROM pg_stat_replication
-         WHERE state = 'streaming') AS replayed"""
+         WHERE state IN ('streaming', 'catchup')) AS replayed"""
 
 
 class Replicas:
-    """Measures the lag of the slowest replica that streams.
+    """Measures the lag of the slowest replica that follows.
 
     The server's own figure stands still while a replica replays nothing. So each look remembers how far the server had
     written by then, and the lag is the age of the oldest position that the slowest replica has not reached. A user who

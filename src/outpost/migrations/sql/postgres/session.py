@@ -108,7 +108,7 @@ class Session:
                         f"{text} ({error.detail}); nothing of this step is applied. End that session, then run: "
                         "outpost migrate apply"
                     ) from None
-            self.run.tell("warning", store="postgres", migration=migration, text=text)
+            self.run.tell("warning", store="postgres", migration=migration, reason=text)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, self.patience.longest_pause)
 

@@ -16,13 +16,16 @@ from outpost.clients.postgres import PostgresError, TimedOut, TransactionAborted
 from outpost.migrations.errors import DecisionNeeded, MigrationError
 from outpost.migrations.failpoints import failpoint
 from outpost.migrations.report import Progress
-from outpost.migrations.sql.postgres import books, estimates
+from outpost.migrations.sql.postgres import ahead, books, estimates
+from outpost.migrations.sql.postgres.advisory import pooled
+from outpost.migrations.sql.postgres.ahead import Leaf
 from outpost.migrations.sql.postgres.books import Place
 from outpost.migrations.sql.postgres.parts import Batches, Part, parts_of
 from outpost.migrations.sql.postgres.replicas import Replicas
 from outpost.migrations.sql.postgres.session import Session
 from outpost.migrations.sql.postgres.shape import drift, read_shape, shapes
 from outpost.migrations.sql.script import Script, Statement
+from outpost.migrations.throttle import Pace
 
 _FIRST = (datetime.min, "")  # noqa: DTZ901 - asyncpg's way to say -infinity
 _LAST = (datetime.max, "")  # noqa: DTZ901 - infinity; no row can have it and an id below ''
@@ -30,19 +33,21 @@ _WINDOW = """
 WITH next AS (SELECT time, id FROM {table} WHERE (time, id) > ($1, $2) ORDER BY time, id LIMIT $3)
 SELECT time, id, (SELECT count(*) FROM next) AS count FROM next ORDER BY time DESC, id DESC LIMIT 1"""
 _BATCH_SECONDS = 15.0
-_AIM_SECONDS = 0.2
-_FEWEST, _MOST = 100, 10_000
+_USUAL_MS = 200.0
+"""Of one batch: so long may somebody wait who wants one of its rows."""
+_FEWEST, _MOST = 20, 10_000
 
 
 class Work:
     """One script on its way."""
 
-    def __init__(self, session: Session, script: Script, *, large_bytes: int) -> None:
+    def __init__(self, session: Session, script: Script, *, large_bytes: int, ahead_bytes: int) -> None:
         self._session = session
         self._connection = session.connection
         self._run = session.run
         self._script = script
         self._large_bytes = large_bytes
+        self._ahead_bytes = ahead_bytes
         self._replicas = Replicas()
 
     async def run(self) -> None:
@@ -52,13 +57,32 @@ class Work:
         for part in parts_of(self._script):
             if place is not None and part.number < place.done:
                 continue
+            await self._wait_for_replicas()
             if isinstance(part, Batches):
                 assert place is not None, "the part before it has begun the script"
                 place = await self._run_batches(part, place)
             else:
+                await self._build_ahead(part)
                 place = await self._session.patiently(self._script.id, partial(self._run_part, part, place))
                 if place is None:
                     return
+
+    async def _build_ahead(self, part: Part) -> None:
+        """Build the indexes of large tables that a part needs, so that its transaction finds them."""
+        if not part.ahead or await pooled(self._connection):  # whose sessions must not be given our settings
+            return
+        await self._connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        for wanted in part.ahead.values():
+            for leaf in await ahead.leaves(self._connection, wanted, above_bytes=self._ahead_bytes):
+                await books.refuse_older_fence(self._connection, self._run, until_commit=False)
+                text = f"builds an index of {leaf.table} {leaf.how}; reading and writing go on"
+                self._run.tell("building", store="postgres", migration=self._script.id, text=text)
+                await self._session.patiently(self._script.id, partial(self._build, leaf))
+                failpoint("postgres.after_index")
+
+    async def _build(self, leaf: Leaf) -> None:
+        with self._session.database.translating(self._connection):
+            await ahead.build(self._connection, leaf)
 
     async def _run_part(self, part: Part, place: Place | None) -> Place | None:
         """Return how far the script is; None if it turned out to be applied already."""
@@ -70,9 +94,11 @@ class Work:
                     return None
                 place = Place()
             kept = dict(place.kept)
-            for statement in part.statements:
+            for number, statement in enumerate(part.statements, start=part.number):
                 failpoint("postgres.statement")
                 await self._execute(statement, kept)
+                if number in part.ahead:
+                    await ahead.name_attached(self._connection, part.ahead[number])
                 if "sweep" in statement.directives:
                     for batches in part.sweeps:
                         await self._execute(batches.statement, kept, *_FIRST, *_LAST)
@@ -107,23 +133,23 @@ class Work:
     async def _run_batches(self, batches: Batches, place: Place) -> Place:
         total = await estimates.table_rows(self._connection, batches.table)
         started = told = time.monotonic()
-        size = self._run.limits.batch or batches.size
+        pace = Pace(self._run.limits, first=batches.size, fewest=_FEWEST, most=_MOST)
         seen = 0
         cursor: tuple[object, str] | None = place.cursor or _FIRST
         while cursor is not None:
             throttled = await self._wait_for_replicas()
+            await self._run.ready()
             began = time.monotonic()
             try:
                 place, count = await self._session.patiently(
-                    self._script.id, partial(self._run_batch, batches, place, size)
+                    self._script.id, partial(self._run_batch, batches, place, pace.rows)
                 )
             except TimedOut:
-                if size <= _FEWEST:
+                if not pace.gave_up():
                     raise
-                size = max(size // 4, _FEWEST)
                 continue
             cursor = place.cursor
-            took = time.monotonic() - began
+            took_ms = (time.monotonic() - began) * 1000
             seen += count
             if time.monotonic() - told > 1 or throttled or cursor is None:
                 told = time.monotonic()
@@ -134,13 +160,14 @@ class Work:
                         done=seen,
                         total=total,
                         per_second=seen / max(told - started, 1e-3),
-                        batch=size,
-                        server_ms=took * 1000,
+                        batch=pace.rows,
+                        server_ms=took_ms,
                         throttled=throttled,
                     )
                 )
-            if self._run.limits.batch is None:
-                size = min(max(int(size * min(max(_AIM_SECONDS / max(took, 1e-3), 0.5), 1.5)), _FEWEST), _MOST)
+            if cursor is not None:
+                pace.observe(took_ms, asked_ms=self._run.asked_latency_ms, usual_ms=_USUAL_MS)
+                await asyncio.sleep(pace.rest_seconds)
         return place
 
     async def _run_batch(self, batches: Batches, place: Place, size: int) -> tuple[Place, int]:

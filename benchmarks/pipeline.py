@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -156,41 +156,46 @@ class Bench:
             process.wait(timeout=40)
 
 
+def figures(profile: str) -> Sequence[tuple[str, dict[str, Any]]]:
+    """Return what is measured, by name, with the arguments of `Bench.measure`."""
+    return [
+        *((f"{profile}.{rate}_per_second", {"tenants": ["one"], "rate": rate}) for rate in (50, 200, 500, 1000)),
+        (f"{profile}.saturation", {"tenants": ["one"], "rate": 0}),
+        (f"{profile}.saturation_7kb", {"tenants": ["one"], "rate": 0, "payload": 7000}),
+        (f"{profile}.saturation_fan_out_10", {"tenants": ["ten"], "rate": 0, "fan_out": 10}),
+    ]
+
+
 @contextmanager
-def running() -> Iterator[Bench]:
-    """A fresh Outpost in a temporary folder."""
+def running(stores: Mapping[str, str] | None = None) -> Iterator[Bench]:
+    """A fresh Outpost with one tenant that has a destination, and one that has ten; warm, and in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
+        bench = Bench(Path(folder), stores)
         try:
+            bench.add_destination("one", "/ok")
+            for number in range(10):
+                bench.add_destination("ten", f"/ok?{number}")
+            bench.measure("warm-up", ["one"], rate=100, seconds=2)
             yield bench
         finally:
             bench.stop()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--only", help="measure only the figures whose name contains this text")
-    options = parser.parse_args()
-    seconds = options.seconds
+    parser.add_argument("--only", default="", help="measure only the figures whose name contains this text")
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = options(__doc__)
     with running() as bench:
-        bench.add_destination("one", "/ok")
-        for number in range(10):
-            bench.add_destination("ten", f"/ok?{number}")
         print(json.dumps(sqlite_group_commits()), flush=True)
         print(json.dumps(http_pair(bench.receiver_port)), flush=True)
-        bench.measure("warm-up", ["one"], rate=100, seconds=2)
-        figures: list[tuple[str, dict[str, Any]]] = [
-            (f"embedded.{rate}_per_second", {"tenants": ["one"], "rate": rate}) for rate in (50, 200, 500, 1000)
-        ]
-        figures += [
-            ("embedded.saturation", {"tenants": ["one"], "rate": 0}),
-            ("embedded.saturation_7kb", {"tenants": ["one"], "rate": 0, "payload": 7000}),
-            ("embedded.saturation_fan_out_10", {"tenants": ["ten"], "rate": 0, "fan_out": 10}),
-        ]
-        for name, arguments in figures:
-            if not options.only or options.only in name:
-                print(json.dumps(bench.measure(name, seconds=seconds, **arguments)), flush=True)
+        for name, arguments in figures("embedded"):
+            if chosen.only in name:
+                print(json.dumps(bench.measure(name, seconds=chosen.seconds, **arguments)), flush=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from outpost.ports.log_writer import LogWriter
 
 _CLICKHOUSE_INTERVAL = 0.2
 """Seconds between inserts. ClickHouse merges a few parts a second without effort, not the hundreds of a busy hour."""
+_POSTGRES_INTERVAL = 0.05
+"""Seconds between inserts. A transaction costs Postgres as much as many rows, and nobody waits for an attempt to be
+logged: its delivery has ended, and its message is kept until then."""
 
 
 class LogParts(msgspec.Struct, frozen=True):
@@ -45,7 +48,10 @@ async def _postgres(settings: Settings) -> AsyncGenerator[LogParts]:
     except InvalidTarget as error:
         raise ConfigurationError(f"POSTGRES_URL: {error}") from None
     async with Pool(target, application="outpost") as pool:
-        yield LogParts(PostgresLogStore(pool), PostgresLogWriter(pool))
+        writer = PacedLogWriter(
+            PostgresLogWriter(pool), interval=_POSTGRES_INTERVAL, batch_size=settings.pipeline.log_batch_size
+        )
+        yield LogParts(PostgresLogStore(pool), writer)
 
 
 @asynccontextmanager

@@ -32,6 +32,17 @@ async def test_serve_starts_after_apply(tmp_path: Path) -> None:
         assert await outpost.terminate() == 0
 
 
+async def test_the_first_line_of_the_log_tells_the_settings_in_force_and_no_secret(tmp_path: Path) -> None:
+    async with running_outpost(tmp_path, TOPICS="user.created") as outpost:
+        text = outpost.log.read_text()
+
+    first = json.loads(text.splitlines()[0])
+    assert (first["msg"], first["profile"], first["topics"]) == ("starting outpost", "embedded", ["user.created"])
+    assert (first["api_key_configured"], first["sqlite_path"]) == (True, str(outpost.database))
+    for secret in ("API_KEY", "API_JWT_SECRET", "AES_ENCRYPTION_SECRET"):
+        assert outpost.settings[secret] not in text
+
+
 async def test_nothing_configured_names_the_two_ways_to_start(tmp_path: Path) -> None:
     async with OutpostProcess(tmp_path) as outpost:
         del outpost.settings["SQLITE_PATH"]

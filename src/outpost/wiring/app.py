@@ -12,6 +12,7 @@ from outpost.api.dev_receiver import DevReceiver
 from outpost.api.protocol import protocol_class
 from outpost.api.server import HttpServer
 from outpost.config.settings import Settings
+from outpost.config.summary import summary
 from outpost.domain.errors import ConfigurationError
 from outpost.ports.clock import system_clock
 from outpost.wiring.http import build_app, publish_road
@@ -47,6 +48,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
         ConfigurationError: The settings do not allow a start.
         StoreCorrupted: Stored data is damaged.
     """
+    _logger.info("starting outpost", extra={"fields": summary(settings)})
     prepare()
     run_in_loop(_serve(settings, options))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Literal
 
 from outpost.migrations.redis.families import Kind, Named
@@ -19,6 +20,8 @@ different  it is none of these
 """
 
 TTL_TOLERANCE_MS = 2_000
+
+_KEPT = KEPT.encode()
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,41 @@ def judge(named: Named, old: Stored, new: Stored, around: Around) -> tuple[Verdi
     return "different", ", ".join([*(f"{name} differs" for name in differing), *([expiry] if expiry else [])])
 
 
+def agree(named: Named, old: Stored, new: Stored) -> bool:
+    """Say whether a new record is plainly what its old one had to become. If not, `judge` says whether that is well."""
+    if old.type != "hash" or new.type != "hash" or old.large or new.large or _expiry(old, new):
+        return False
+    return old.fields == new.fields if named.kind is Kind.OLD_SUMMARY else not differences(old.fields, new.fields)
+
+
+def essence(record: Stored, *, is_summary: bool) -> bytes:
+    """Return 16 bytes that stand for what a migration must not change in a record, whatever the order of its fields."""
+    parts = [b"%b %d" % (record.type.encode(), record.size if record.large or record.type != "hash" else 0)]
+    for name, value in sorted(record.fields.items()):
+        if is_summary or not (name == b"entity" or name.startswith(_KEPT)):
+            told = _in_milliseconds(value) if name in TIMES and not is_summary else value
+            parts.append(b"%d:%b%d:%b" % (len(name), name, len(told), told))
+    return blake2b(b"".join(parts), digest_size=16).digest()
+
+
+def _in_milliseconds(text: bytes) -> bytes:
+    if text.isdigit():
+        return text
+    instant = _instant(text)
+    return text if instant is None else b"%d" % instant
+
+
 def differences(old: Fields, new: Fields) -> Sequence[str]:
     """Return the fields in which a new record is not what its old one had to become."""
-    found: list[str] = []
-    for name in sorted({*old, *new}):
-        if name == b"entity" or name.startswith(KEPT.encode()):
-            continue
-        before, after = old.get(name), new.get(name)
-        if before != after and not (name in TIMES and before and after and _same_time(before, after)):
-            found.append(name.decode(errors="backslashreplace"))
-    return found
+    differing = [
+        name
+        for name in old.keys() | new.keys()
+        if old.get(name) != new.get(name)
+        and name != b"entity"
+        and not name.startswith(_KEPT)
+        and not (name in TIMES and _same_time(old.get(name), new.get(name)))
+    ]
+    return [name.decode(errors="backslashreplace") for name in sorted(differing)]
 
 
 def kept_differences(record: Mapping[bytes, bytes]) -> Sequence[str]:
@@ -138,7 +166,7 @@ def _touched(old: Fields, new: Fields, *, ours: bool, differing: Sequence[str]) 
     return not ours and bool(differing)
 
 
-def _same_time(before: bytes, after: bytes) -> bool:
+def _same_time(before: bytes | None, after: bytes | None) -> bool:
     first = _instant(before)
     return first is not None and first == _instant(after)
 

@@ -1,7 +1,6 @@
 """Compares migrated records with what they were made from, page by page, and adds up.
 
-Scripts compare or reckon digests where the records lie, so that most need not be moved; those that do not agree are
-read and judged one by one.
+Records are read a page at a time; those that do not plainly agree are judged one by one.
 """
 
 import asyncio
@@ -10,18 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from outpost.clients.redis import Argument, RedisReplyError
+from outpost.clients.redis import RedisReplyError
 from outpost.migrations.redis.catalogue import MIGRATIONS
-from outpost.migrations.redis.compare import TTL_TOLERANCE_MS, Around, Verdict, judge, kept_differences
+from outpost.migrations.redis.compare import Around, Verdict, agree, essence, judge, kept_differences
 from outpost.migrations.redis.context import Context, shown
 from outpost.migrations.redis.families import Kind, Named, Sorted, Sorter, meant, old_of
-from outpost.migrations.redis.reading import Stored, read, stored
-from outpost.migrations.redis.scripts import script
+from outpost.migrations.redis.reading import Stored, read, read_many, stored
 from outpost.migrations.report import Check
 
-_BATCH = 100
 _TOLD = 20
-_DIGEST = 40  # hexadecimal digits
 
 
 @dataclass
@@ -91,43 +87,18 @@ class Comparison:
 
     async def _old(self, old: Sequence[Named]) -> None:
         self.copies.compared += len(old)
-        agree = await (self._agree_across(old) if self._context.across else self._agree(old))
-        for named, same in zip(old, agree, strict=True):
-            if same:
+        names = self._context.names
+        before, after, listed = await asyncio.gather(
+            read_many(self._context, [named.key for named in old]),
+            read_many(self._context, [names.new_of(named) for named in old]),
+            self._listed(old),
+        )
+        for named, old_record, new_record, there in zip(old, before, after, listed, strict=True):
+            if there and agree(named, old_record, new_record):
                 self.counterparts += 1
                 self.verdicts["equal"] += 1
             else:
-                await self._judge(named, self._context.names.new_of(named))
-
-    async def _agree(self, old: Sequence[Named]) -> Sequence[bool]:
-        """Say which old records agree with their new ones, compared by a script that sees both."""
-        names = self._context.names
-        futures: list[asyncio.Future[Any]] = []
-        for start in range(0, len(old), _BATCH):
-            keys: list[Argument] = []
-            arguments: list[Argument] = [TTL_TOLERANCE_MS]
-            for named in old[start : start + _BATCH]:
-                keys += [named.key, names.new_of(named), names.summary(named.tenant)]
-                arguments += ["s" if named.kind is Kind.OLD_SUMMARY else "o", named.destination]
-            futures.append(self._context.redis.run(script("pairs"), keys, arguments))
-        return [digit == ord("1") for reply in await asyncio.gather(*futures) for digit in reply]
-
-    async def _agree_across(self, old: Sequence[Named]) -> Sequence[bool]:
-        """The same by digests, reckoned where each of the two lies."""
-        names = self._context.names
-        kinds = ["s" if named.kind is Kind.OLD_SUMMARY else "o" for named in old]
-        told, listed = await asyncio.gather(
-            self._inspect([*(named.key for named in old), *(names.new_of(named) for named in old)], [*kinds, *kinds]),
-            self._listed(old),
-        )
-        return [
-            len(first[0]) == _DIGEST
-            and first[0] == second[0]
-            and (first[1] < 0) == (second[1] < 0)
-            and abs(first[1] - second[1]) <= TTL_TOLERANCE_MS
-            and there
-            for first, second, there in zip(told[: len(old)], told[len(old) :], listed, strict=True)
-        ]
+                await self._judge(named, names.new_of(named))
 
     async def _judge(self, named: Named, new: bytes) -> None:
         names, redis = self._context.names, self._context.redis
@@ -152,29 +123,30 @@ class Comparison:
             self.copies.differs(new, how)
 
     async def _new(self, found: Sorted) -> None:
-        keys = [*found.tenants, *found.destinations, *found.summaries]
-        kinds = ["t"] * len(found.tenants) + ["d"] * len(found.destinations) + ["s"] * len(found.summaries)
-        for key, kind, (digest, _, fault) in zip(keys, kinds, await self._inspect(keys, kinds), strict=True):
-            self.digest ^= _number(key, digest)
-            if kind == "s" or len(digest) != _DIGEST:
-                continue
-            self.times.compared += 2 in self._done
-            self.entities.compared += 3 in self._done
-            if fault:
-                await self._fault(key, fault.decode(), Kind.TENANT if kind == "t" else Kind.DESTINATION)
+        kinds = {
+            **dict.fromkeys(found.tenants, Kind.TENANT),
+            **dict.fromkeys(found.destinations, Kind.DESTINATION),
+            **dict.fromkeys(found.summaries, Kind.SUMMARY),
+        }
+        for (key, kind), record in zip(kinds.items(), await read_many(self._context, list(kinds)), strict=True):
+            is_summary = kind is Kind.SUMMARY
+            self.digest ^= _number(key, essence(record, is_summary=is_summary))
+            if not is_summary and record.fields:
+                self._look(key, record, kind)
 
-    async def _fault(self, key: bytes, fault: str, kind: Kind) -> None:
-        record = await self._read(key)
-        if not record.exists:
-            return
+    def _look(self, key: bytes, record: Stored, kind: Kind) -> None:
+        """Look for what is wrong with a record of the new form by itself."""
         _, times, entity = MIGRATIONS
         if 2 in self._done:
+            self.times.compared += 1
             if not times.is_done(record.fields, kind):
                 self.times.differs(key, "holds a time that is not in milliseconds")
             for how in kept_differences(record.fields):
                 self.times.differs(key, how)
-        if 3 in self._done and not entity.is_done(record.fields, kind):
-            self.entities.differs(key, f"does not say that it is a {kind.value}")
+        if 3 in self._done:
+            self.entities.compared += 1
+            if not entity.is_done(record.fields, kind):
+                self.entities.differs(key, f"does not say that it is a {kind.value}")
 
     async def _listed(self, old: Sequence[Named]) -> Sequence[bool]:
         """Say of each destination whether the new summary names it, or the old one did not; true of other records."""
@@ -187,15 +159,6 @@ class Comparison:
         ]
         return [each is None or await _holds(each) for each in asked]
 
-    async def _inspect(self, keys: Sequence[bytes], kinds: Sequence[str]) -> list[tuple[bytes, int, bytes]]:
-        size = 1 if self._context.across else _BATCH
-        futures: list[asyncio.Future[Any]] = []
-        for start in range(0, len(keys), size):
-            arguments: Sequence[Argument] = kinds[start : start + size]
-            futures.append(self._context.redis.run(script("inspect"), keys[start : start + size], arguments))
-        flat = [item for reply in await asyncio.gather(*futures) for item in reply]
-        return list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
-
     async def _read(self, key: bytes) -> Stored:
         return stored(await read(self._context.redis, key))
 
@@ -207,10 +170,6 @@ async def _holds(asked: "asyncio.Future[Any]") -> bool:
         return False
 
 
-def _number(key: bytes, digest: bytes) -> int:
+def _number(key: bytes, essence: bytes) -> int:
     """Return 128 bits that stand for a record; what they add up to does not depend on the order."""
-    return int(digest[:32], 16) ^ _hash(key) if len(digest) == _DIGEST else _hash(key + digest)
-
-
-def _hash(text: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
+    return int.from_bytes(essence, "big") ^ int.from_bytes(hashlib.blake2b(key, digest_size=16).digest(), "big")

@@ -7,8 +7,9 @@ that nothing is lost and `verify` has something to compare. Other times (`disabl
 are: every reader takes both forms.
 """
 
+import datetime
 import re
-from datetime import datetime, timedelta
+from functools import lru_cache
 
 from outpost.migrations.redis.families import Kind
 from outpost.migrations.redis.migration import Fields
@@ -16,9 +17,11 @@ from outpost.migrations.redis.scripts import KEPT
 
 TIMES = (b"created_at", b"updated_at")
 
-_RFC3339 = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))")
+_RFC3339 = re.compile(
+    rb"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))"
+)
 _NUMBER = re.compile(rb"[+-]?\d+")
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 the zone is reckoned apart, so that year 1 east of Greenwich has a value
+_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 
 
 class Timestamps:
@@ -68,9 +71,15 @@ def milliseconds(text: bytes) -> int:
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("not an RFC 3339 timestamp")
-    instant, fraction, sign, hours, minutes = match.groups()
-    since = datetime.fromisoformat(instant.decode()) - _EPOCH
+    date, hour, minute, second, fraction, sign, hours, minutes = match.groups()
+    seconds = _days(date) * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second)
     if sign:
-        offset = timedelta(hours=int(hours), minutes=int(minutes))
-        since = since - offset if sign == b"+" else since + offset
-    return since // timedelta(milliseconds=1) + int((fraction or b"").ljust(3, b"0")[:3])
+        offset = int(hours) * 3_600 + int(minutes) * 60
+        seconds += -offset if sign == b"+" else offset
+    return seconds * 1_000 + (int(fraction.ljust(3, b"0")[:3]) if fraction else 0)
+
+
+@lru_cache(maxsize=4_096)
+def _days(date: bytes) -> int:
+    """Return the days since 1970; raises ValueError. Records hold few dates, each many times."""
+    return datetime.date.fromisoformat(date.decode()).toordinal() - _EPOCH_DAY

@@ -1,13 +1,17 @@
-"""One record as it lies in the server."""
+"""Records as they lie in the server."""
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from outpost.clients.redis import Commands
+from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.scripts import script
+
+_BATCH = 50
+"""Records in one call, so that it keeps others waiting for less than a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Stored:
 
     Attributes:
         type: `none` if nothing is.
+        size: Bytes that it takes in the server, about.
         ttl: Milliseconds; -1 if it does not expire.
         fields: Of a hash that is not large.
         large: A hash that is not read at once.
@@ -49,6 +54,23 @@ def read(redis: Commands, key: bytes) -> asyncio.Future[Any]:
 
 
 def stored(reply: list[Any]) -> Stored:
-    kind, ttl, length, size, *flat = reply
+    (record,) = reply
+    return _stored(record)
+
+
+async def read_many(context: Context, keys: Sequence[bytes]) -> list[Stored]:
+    """Return what lies under keys, in their order.
+
+    Raises:
+        RedisError: Something could not be read.
+    """
+    size = 1 if context.across else _BATCH
+    batches = [keys[start : start + size] for start in range(0, len(keys), size)]
+    replies = await asyncio.gather(*(context.redis.run(script("read"), batch) for batch in batches))
+    return [_stored(record) for reply in replies for record in reply]
+
+
+def _stored(record: list[Any]) -> Stored:
+    kind, ttl, length, size, *flat = record
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return Stored(kind.decode(), ttl, length, size, fields, large=kind == b"hash" and len(fields) != length)

@@ -1,5 +1,6 @@
 """Verifies what is recorded as applied: all records, or some chosen at random; the books; the bookkeeping itself."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
@@ -14,9 +15,13 @@ from outpost.migrations.redis.catalogue import MIGRATIONS
 from outpost.migrations.redis.compare import Verdict
 from outpost.migrations.redis.comparison import Comparison
 from outpost.migrations.redis.context import Context
+from outpost.migrations.redis.node_pass import first_of
 from outpost.migrations.redis.quarantine import RedisQuarantine
 from outpost.migrations.redis.state import StateStore, state_of
 from outpost.migrations.report import Check, MigrationState
+
+_PAGES = 3
+"""Compared side by side: the server reads one while another is judged."""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +49,15 @@ class Verifier:
         comparison = await self._comparison()
         old = not self._context.keys.prefix
         population = 0
-        async for keys, there in self._chosen(request, old=old):
-            population = max(there, population)
-            await comparison.page(keys)
+        room = asyncio.Semaphore(_PAGES)
+        try:
+            async with asyncio.TaskGroup() as group:
+                async for keys, there in self._chosen(request, old=old):
+                    population = max(there, population)
+                    await room.acquire()
+                    group.create_task(comparison.page(keys)).add_done_callback(lambda _: room.release())
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from None
         checks = [_applied(states), *await self._books()]
         if 1 in await self._done():
             checks.append(self._copies(comparison, population, full=request.full))

@@ -1,8 +1,17 @@
--- KEYS any   Replies with type, milliseconds to live, number of fields, bytes, then the fields of a small hash.
+-- KEYS any   Replies for each key with type, milliseconds to live, number of fields, bytes, then the fields of a hash
+-- unless it is large.
 --%records
-local kind = call('TYPE', KEYS[1]).ok
-local ttl = call('PTTL', KEYS[1])
-if kind ~= 'hash' then return {kind, ttl, 0, call('MEMORY', 'USAGE', KEYS[1]) or 0} end
-local fields, bytes = call('HLEN', KEYS[1]), call('MEMORY', 'USAGE', KEYS[1])
-if large(KEYS[1]) then return {kind, ttl, fields, bytes} end
-return {kind, ttl, fields, bytes, unpack(call('HGETALL', KEYS[1]))}
+
+local reply = {}
+for index = 1, #KEYS do
+  local key = KEYS[index]
+  local fields = pcall('HLEN', key)
+  if type(fields) ~= 'number' or fields == 0 then
+    reply[index] = {call('TYPE', key).ok, call('PTTL', key), 0, call('MEMORY', 'USAGE', key) or 0}
+  elseif large(key) then
+    reply[index] = {'hash', call('PTTL', key), fields, call('MEMORY', 'USAGE', key)}
+  else
+    reply[index] = {'hash', call('PTTL', key), fields, call('MEMORY', 'USAGE', key), unpack(call('HGETALL', key))}
+  end
+end
+return reply

@@ -232,7 +232,10 @@ class Lanes:
                 return
             wait = (end.until - self._clock()) / timedelta(seconds=1)
             self._loop.call_later(max(0.0, wait), self.add, [end.leased])
-        elif isinstance(error, StoreCorrupted):
+            self._release(lane)  # it was not sent, which says nothing of the receiver
+            self._go_on([lane])
+            return
+        if isinstance(error, StoreCorrupted):
             self._fail(error)
         elif isinstance(error, Exception):
             fault = (type(error), error, error.__traceback__)
@@ -265,12 +268,15 @@ class Lanes:
 
     def _free(self, lane: _Lane, *, in_time: bool) -> None:
         """Give back the slot of a delivery, and fit the window of its lane to how it went."""
-        lane.in_flight -= 1
-        self._in_flight -= 1
         if not in_time:
             lane.window = max(1, lane.window // 2)
         elif lane.window < self._limits.lane_in_flight:
             lane.window += 1
+        self._release(lane)
+
+    def _release(self, lane: _Lane) -> None:
+        lane.in_flight -= 1
+        self._in_flight -= 1
         if lane.ready and not lane.queued and lane.in_flight < lane.window:
             lane.queued = True
             self._round.append(lane)

@@ -9,6 +9,7 @@ import pytest
 
 from outpost.conformance.ledger import a_settlement, an_acceptance
 from outpost.domain.delivery import DropReason
+from outpost.domain.errors import Unavailable
 from outpost.pipeline.claimed import ClaimedDeliverer
 from outpost.pipeline.intake import TaskIntake
 from outpost.pipeline.lanes import LaneLimits, Lanes
@@ -17,7 +18,7 @@ from outpost.pipeline.settle import Settler
 from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.queues.memory import MemoryQueue
 from tests.support.asking import until
-from tests.support.builders import ONE
+from tests.support.builders import ONE, TWO
 from tests.support.memory_road import HOUR, MemoryRoad
 from tests.support.original_messages import RETRY, TASK
 
@@ -118,6 +119,24 @@ async def test_a_message_that_comes_twice_is_delivered_once(road: MemoryRoad, pr
 
         assert await road.unsettled() == 0
     assert len(process.delivered) == len(road.attempts) == 1
+
+
+async def test_who_publishes_again_after_a_part_was_sent_reaches_each_destination_once(
+    road: MemoryRoad, process: Process
+) -> None:
+    """FIX-19: the broker took the task of one destination before it went away."""
+    acceptance = an_acceptance(to=(ONE, TWO), lease=False)
+    await road.queue.send_many([a_task()])
+    road.steps.fail("queue.send_many")
+    with pytest.raises(Unavailable):
+        await road.ledger.accept_many([acceptance])
+
+    await road.ledger.accept_many([acceptance])
+
+    async with process.running():
+        await until(lambda: len(process.delivered) == 2)
+        road.clock.advance(seconds=2)
+    assert {leased.task.destination_id for leased in process.delivered} == {ONE, TWO}
 
 
 async def test_what_came_again_after_a_lost_connection_is_delivered_once(road: MemoryRoad, process: Process) -> None:

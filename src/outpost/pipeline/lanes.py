@@ -232,10 +232,7 @@ class Lanes:
                 return
             wait = (end.until - self._clock()) / timedelta(seconds=1)
             self._loop.call_later(max(0.0, wait), self.add, [end.leased])
-            self._release(lane)  # it was not sent, which says nothing of the receiver
-            self._go_on([lane])
-            return
-        if isinstance(error, StoreCorrupted):
+        elif isinstance(error, StoreCorrupted):
             self._fail(error)
         elif isinstance(error, Exception):
             fault = (type(error), error, error.__traceback__)
@@ -243,7 +240,7 @@ class Lanes:
                 "delivery ended by a fault of this program; its task stays leased until a restart", exc_info=fault
             )
         self._unsettled -= 1
-        self._free(lane, in_time=True)
+        self._release(lane)  # the window stays: nothing was learnt of the receiver
         self._go_on([lane])
 
     def _settle_ended(self) -> None:

@@ -1,18 +1,21 @@
 """Of all processes that come to deliver a task, one does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
 from outpost.conformance.ledger import a_settlement, an_acceptance
 from outpost.domain.delivery import DeliveryTask, DropReason
+from outpost.domain.destination import Destination
 from outpost.domain.errors import StoreCorrupted
+from outpost.domain.identifiers import TenantId
 from outpost.pipeline.claimed import ClaimedDeliverer
 from outpost.pipeline.lanes import Postponed
 from outpost.ports.ledger import LeasedTask, Settlement
-from tests.support.builders import ONE, START
+from tests.support.builders import ONE, START, a_destination
 from tests.support.memory_road import MemoryRoad
 
 HOLD = timedelta(seconds=30)
@@ -24,13 +27,15 @@ class Delivering:
 
     def __init__(self) -> None:
         self.delivered: list[LeasedTask] = []
+        self.shown: Sequence[Destination] | None = None
         self.fault: Exception | None = None
         self.begun = asyncio.Event()
         self.may_end = asyncio.Event()
         self.may_end.set()
 
-    async def deliver(self, leased: LeasedTask) -> Settlement:
+    async def deliver(self, leased: LeasedTask, destinations: Sequence[Destination] | None) -> Settlement:
         self.delivered.append(leased)
+        self.shown = destinations
         self.begun.set()
         await self.may_end.wait()
         if self.fault is not None:
@@ -51,10 +56,22 @@ def delivering() -> Delivering:
 @pytest.fixture
 async def claimed(road: MemoryRoad, delivering: Delivering) -> AsyncIterator[ClaimedDeliverer]:
     deliverer = ClaimedDeliverer(
-        deliver=delivering.deliver, claims=road.watched_claims, names=road.names, hold=HOLD, clock=road.clock
+        deliverer=cast(Any, delivering),
+        tenants=road.steps.watch("tenants", Tenants()),
+        claims=road.watched_claims,
+        names=road.names,
+        hold=HOLD,
+        clock=road.clock,
     )
     async with deliverer:
         yield deliverer
+
+
+class Tenants:
+    """The one method of the tenant store that is needed."""
+
+    async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
+        return [a_destination(tenant_id=tenant_id)]
 
 
 def leased(number: int = 1, event_id: str = "evt_1") -> LeasedTask:
@@ -163,13 +180,25 @@ async def test_who_is_cancelled_frees_the_claim_for_others(
     assert await road.state_of(road.names.delivering(leased().task)) == "won"
 
 
-async def test_the_claims_of_one_tick_travel_together(
+async def test_the_claims_of_one_tick_travel_together_with_the_destinations(
     road: MemoryRoad, delivering: Delivering, claimed: ClaimedDeliverer
 ) -> None:
     await asyncio.gather(*[claimed.deliver(leased(event_id=f"evt_{number}")) for number in range(50)])
 
-    assert road.steps.taken == ["claims.claim_many"]
+    assert sorted(road.steps.taken) == ["claims.claim_many", "tenants.destinations"]
     assert len(delivering.delivered) == 50
+    assert delivering.shown == [a_destination()]
+
+
+async def test_destinations_that_cannot_be_read_now_are_left_to_the_delivery(
+    road: MemoryRoad, delivering: Delivering, claimed: ClaimedDeliverer
+) -> None:
+    road.steps.fail("tenants.destinations")
+
+    await claimed.deliver(leased())
+
+    assert delivering.delivered == [leased()]
+    assert delivering.shown is None
 
 
 async def test_of_two_copies_in_one_tick_one_is_delivered(delivering: Delivering, claimed: ClaimedDeliverer) -> None:

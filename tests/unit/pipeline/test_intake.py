@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
 
 from outpost.conformance.ledger import a_settlement, an_acceptance
 from outpost.domain.delivery import DropReason
+from outpost.domain.destination import Destination
 from outpost.domain.errors import Unavailable
+from outpost.domain.identifiers import TenantId
 from outpost.pipeline.claimed import ClaimedDeliverer
 from outpost.pipeline.intake import TaskIntake
 from outpost.pipeline.lanes import LaneLimits, Lanes
@@ -33,7 +36,12 @@ class Process:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self._claimed = ClaimedDeliverer(
-            deliver=self._deliver, claims=road.watched_claims, names=road.names, hold=HOUR, clock=road.clock
+            deliverer=cast(Any, self),
+            tenants=self,
+            claims=road.watched_claims,
+            names=road.names,
+            hold=HOUR,
+            clock=road.clock,
         )
         self.lanes = Lanes(
             queue=None,
@@ -44,7 +52,10 @@ class Process:
         )
         self._intake = TaskIntake(deliveries=queue or road.watched_queue, lanes=self.lanes)
 
-    async def _deliver(self, leased: LeasedTask) -> Settlement:
+    async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
+        return ()
+
+    async def deliver(self, leased: LeasedTask, destinations: Sequence[Destination] | None) -> Settlement:
         if self.is_deleted:
             return Settlement(leased=leased, dropped=DropReason.DESTINATION_DELETED)
         self.delivered.append(leased)

@@ -159,6 +159,16 @@ async def test_a_task_that_was_not_sent_leaves_the_window_as_it_is(deliveries: D
         assert deliveries.most_at_once == 2
 
 
+async def test_a_task_that_waits_is_no_result_that_is_not_stored(deliveries: Deliveries) -> None:
+    deliveries.postpone = {f"held_{number}": 1 for number in range(20)}
+    deliveries.by = timedelta(hours=1)
+    async with running(deliveries, unsettled=5) as lanes:
+        lanes.add([leased(f"held_{number}") for number in range(20)])
+        lanes.add([leased("evt_1")])
+
+        await until(lambda: len(deliveries.settled) == 1)
+
+
 async def test_a_task_that_waits_does_not_hold_up_the_end(deliveries: Deliveries) -> None:
     deliveries.postpone["evt_1"] = 1
     async with running(deliveries) as lanes:

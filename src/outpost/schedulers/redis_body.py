@@ -3,10 +3,9 @@
     {"EventID":"evt_1","TenantID":"acme","DestinationID":"des_1","Telemetry":null,"Attempt":1,"Event":{...}}
                                                                 └ the original ends here
 
-`Attempt` is the number of the attempt that failed, `Event` an event as it stands in the messages of the queues, so that
-one codec knows its form: `pipeline/messages.py`.
-Releases of the original before 1.0 wrote an `Attempt` too, along with a `DeliveryEventID`; theirs is not trusted, since
-they counted in another way.
+`Attempt` is the number of the attempt that failed. `Event` is an event as it stands in the messages of the queues, and
+`pipeline/messages.py` is what knows that form. Releases of the original before 1.0 wrote an `Attempt` too, along with a
+`DeliveryEventID`; theirs is not trusted, since they counted in another way.
 """
 
 from datetime import datetime

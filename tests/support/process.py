@@ -1,4 +1,4 @@
-"""`outpost serve` as a process of its own, on a database file of its own."""
+"""`outpost serve` as a process of its own, on a database file of its own or on stores that it is told."""
 
 import asyncio
 import os
@@ -18,12 +18,18 @@ _START_SECONDS = 20.0
 
 
 class OutpostProcess:
-    """One Outpost over its runs: it may be started, killed and started again on the same file."""
+    """One Outpost over its runs: it may be started, killed and started again on the same stores."""
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str] | None = None, *, program: Sequence[str] | None = None
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        stores: Mapping[str, str] | None = None,
+        program: Sequence[str] | None = None,
     ) -> None:
         """Args:
+        stores: The settings that choose its stores; by default a file in `folder`.
         program: What is run instead of `outpost`.
         """
         self._program = program or (sys.executable, "-m", "outpost")
@@ -34,9 +40,9 @@ class OutpostProcess:
             "API_KEY": API_KEY,
             "API_JWT_SECRET": "test-jwt-secret",
             "AES_ENCRYPTION_SECRET": "test-aes-secret",
-            "SQLITE_PATH": str(self.database),
             "API_PORT": str(self.port),
             "EGRESS_ALLOW": "127.0.0.0/8",
+            **(stores if stores is not None else {"SQLITE_PATH": str(self.database)}),
             **(settings or {}),
         }
         self._folder = folder
@@ -95,6 +101,10 @@ class OutpostProcess:
             return (await call(self.port, "GET", "/healthz")).status == 200
         except (OSError, EOFError):  # nobody listens, or it is just ending
             return False
+
+    async def health(self, path: str) -> dict[str, Any]:
+        """Return what a probe is told, well or not."""
+        return (await call(self.port, "GET", path)).json()
 
     async def kill(self) -> None:
         self.process.kill()

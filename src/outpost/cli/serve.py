@@ -10,7 +10,7 @@ from outpost.cli.main import SettingsLoader
 from outpost.cli.options import add_settings_help
 from outpost.config import server_requirements
 from outpost.config.settings import Settings
-from outpost.domain.errors import StoreCorrupted, StoreUnavailable
+from outpost.domain.errors import StoreCorrupted, Unavailable
 
 if TYPE_CHECKING:
     from outpost.wiring.app import ServeOptions
@@ -57,7 +57,7 @@ def serve_until_stopped(settings: Settings, options: "ServeOptions") -> int:
 
     try:
         serve(settings, options)
-    except StoreUnavailable as error:
+    except Unavailable as error:
         return _say(error, exit_codes.UNREACHABLE)
     except StoreCorrupted as error:
         return _say(error, exit_codes.FAILED)

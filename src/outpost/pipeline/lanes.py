@@ -240,7 +240,7 @@ class Lanes:
                 "delivery ended by a fault of this program; its task stays leased until a restart", exc_info=fault
             )
         self._unsettled -= 1
-        self._free(lane, in_time=True)
+        self._release(lane)  # the window stays: nothing was learnt of the receiver
         self._go_on([lane])
 
     def _settle_ended(self) -> None:
@@ -265,12 +265,15 @@ class Lanes:
 
     def _free(self, lane: _Lane, *, in_time: bool) -> None:
         """Give back the slot of a delivery, and fit the window of its lane to how it went."""
-        lane.in_flight -= 1
-        self._in_flight -= 1
         if not in_time:
             lane.window = max(1, lane.window // 2)
         elif lane.window < self._limits.lane_in_flight:
             lane.window += 1
+        self._release(lane)
+
+    def _release(self, lane: _Lane) -> None:
+        lane.in_flight -= 1
+        self._in_flight -= 1
         if lane.ready and not lane.queued and lane.in_flight < lane.window:
             lane.queued = True
             self._round.append(lane)

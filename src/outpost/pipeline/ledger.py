@@ -96,12 +96,13 @@ class ComposedLedger:
         chosen_ids = [number for number, acceptance in enumerate(acceptances) if acceptance.deduplicate]
         keys = [self._names.publishing(acceptances[number].event) for number in chosen_ids]
         states = await self._claims.claim_many(keys, hold=self._times.accepting) if keys else ()
-        won: list[ClaimKey] = []
+        won: dict[ClaimKey, None] = {}
         for number, key, state in zip(chosen_ids, keys, states, strict=True):
             if state is ClaimState.WON:
-                won.append(key)
+                won[key] = None
             else:
-                outcomes[number] = Accepted(duplicate=state is ClaimState.DONE, contended=state is ClaimState.HELD)
+                is_done = state is ClaimState.DONE or key in won  # won by an earlier one of this call
+                outcomes[number] = Accepted(duplicate=is_done, contended=not is_done)
         tasks = [
             task
             for acceptance, outcome in zip(acceptances, outcomes, strict=True)
@@ -113,10 +114,10 @@ class ComposedLedger:
                 await self._deliveries.send_many(tasks)
         except BaseException:
             if won:
-                await self._free(won)
+                await self._free(list(won))
             raise
         if won:
-            await self._remember(won)
+            await self._remember(list(won))
         return outcomes
 
     async def _free(self, keys: Sequence[ClaimKey]) -> None:

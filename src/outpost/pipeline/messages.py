@@ -3,9 +3,9 @@
     delivery task   {"event":{...},"destination_id":"des_1","attempt":1,"manual":false}
     log entry       {"event":{...},"attempt":{...},"destination":{...}}
 
-Pipeline specification, section 2. Unknown fields are passed over, absent ones and null mean empty. `data` of an event
-travels as the bytes it was sent in. The destination of a log entry is there for alerts; what is secret in it is left
-out.
+Pipeline specification, section 2. Unknown fields are passed over; an absent field is empty, and so is a list, map or
+object that is null. `data` of an event travels as the bytes it was sent in. The destination of a log entry is there for
+alerts; what is secret in it is left out. The event of a planned retry has the same form.
 """
 
 from collections.abc import Mapping
@@ -70,6 +70,7 @@ class _Entry(msgspec.Struct, gc=False):
     attempt: _Attempt
 
 
+_decode_event = msgspec.json.Decoder(_Event).decode
 _decode_task = msgspec.json.Decoder(_Task).decode
 _decode_entry = msgspec.json.Decoder(_Entry).decode
 
@@ -89,6 +90,14 @@ def write_event(event: Event) -> bytes:
         _encode(event.metadata) if event.metadata else b"{}",
         event.data,
     )
+
+
+def read_event(body: bytes) -> Event:
+    """Raises BrokenMessage."""
+    try:
+        return _event(_decode_event(body))
+    except (ValueError, RecursionError) as error:
+        raise BrokenMessage(str(error)) from None
 
 
 def write_task(event: bytes, destination_id: DestinationId, *, attempt_number: int = 1, manual: bool = False) -> bytes:
@@ -155,7 +164,7 @@ def read_entry(body: bytes) -> LoggedAttempt:
                 attempt_number=attempt.attempt_number,
                 manual=attempt.manual,
                 status=attempt.status,
-                time=parse_time(attempt.time),
+                time=_instant(attempt.time),
                 code=attempt.code,
                 response_data=None if answer == _NULL else answer,
             ),
@@ -167,18 +176,25 @@ def read_entry(body: bytes) -> LoggedAttempt:
 
 def _event(sent: _Event) -> Event:
     if not sent.id:
-        raise ValueError("an event must have an id - at `$.event.id`")
+        raise ValueError("an event must have an id")
     data = bytes(sent.data)
     return Event(
         id=EventId(sent.id),
         tenant_id=TenantId(sent.tenant_id),
         topic=sent.topic,
-        time=parse_time(sent.time) if sent.time else _ZERO_TIME,
+        time=_instant(sent.time) if sent.time else _ZERO_TIME,
         eligible_for_retry=sent.eligible_for_retry,
         metadata=sent.metadata or {},
         data=b"{}" if data == _NULL else data,
         matched_destination_ids=tuple(map(DestinationId, sent.matched_destination_ids or ())),
     )
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise ValueError("a time is not as RFC 3339 has it") from None  # the error of `parse_time` shows what was sent
 
 
 def _shown(destination: Destination) -> Mapping[str, Any]:

@@ -34,12 +34,13 @@ class QueueRecorder:
 
     async def record(self, settlements: Sequence[Settlement]) -> None:
         """Raises QueueUnavailable; may be repeated."""
-        destinations = [settlement.destination for settlement in settlements]
-        bodies = [
-            write_entry(entry, destination)
-            for entry, destination in zip(entries(settlements), destinations, strict=True)
-        ]
-        await self._queue.send_many(bodies)
+        attempted = [settlement for settlement in settlements if settlement.attempt is not None]
+        await self._queue.send_many(
+            [
+                write_entry(entry, settlement.destination)
+                for entry, settlement in zip(entries(attempted), attempted, strict=True)
+            ]
+        )
 
 
 def entries(settlements: Sequence[Settlement]) -> Sequence[LoggedAttempt]:

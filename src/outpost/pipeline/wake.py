@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from outpost.pipeline.messages import write_event, write_task
 from outpost.pipeline.patience import patiently
@@ -13,6 +13,7 @@ from outpost.ports.retry_scheduler import DueRetry, RetryScheduler
 
 _BATCH = 100
 _SHORTEST_SLEEP = 0.01
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class RetryMonitor:
@@ -33,17 +34,20 @@ class RetryMonitor:
         self._log = log
         self._longest_sleep = longest_sleep
         self._clock = clock
+        self._earliest_planned: datetime | None = None  # of those that the last answer may not have known of
         self._planned = asyncio.Event()
-        self._wakes_at: datetime | None = None
 
     def planned(self, due_at: datetime) -> None:
         """Tell of a retry that was planned in this process."""
-        if self._wakes_at is not None and due_at < self._wakes_at:
+        if self._earliest_planned is None or due_at < self._earliest_planned:
+            self._earliest_planned = due_at
             self._planned.set()
 
     async def run(self) -> None:
         """Work off the schedule until cancelled."""
         while True:
+            self._earliest_planned = None
+            self._planned.clear()
             due = await patiently("taking due retries", lambda: self._schedule.take_due(_BATCH))
             if due.items:
                 await self._wake(due.items)
@@ -51,17 +55,17 @@ class RetryMonitor:
                 await self._sleep(due.next_due)
 
     async def _sleep(self, next_due: datetime | None) -> None:
-        self._planned.clear()
-        now = self._clock()
-        self._wakes_at = min(next_due or datetime.max.replace(tzinfo=now.tzinfo), now + self._longest_sleep)
-        seconds = max((self._wakes_at - now) / timedelta(seconds=1), _SHORTEST_SLEEP)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._planned.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._wakes_at = None
+        """Return once something is due, or may be."""
+        wakes_at = min(next_due or _NEVER, self._clock() + self._longest_sleep)
+        while True:
+            self._planned.clear()
+            wakes_at = min(wakes_at, self._earliest_planned or _NEVER)
+            seconds = max((wakes_at - self._clock()) / timedelta(seconds=1), _SHORTEST_SLEEP)
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._planned.wait()
+            except TimeoutError:
+                return
 
     async def _wake(self, due: Sequence[DueRetry]) -> None:
         tasks = await asyncio.gather(*map(self._task, due))

@@ -3,9 +3,9 @@
     {"EventID":"evt_1","TenantID":"acme","DestinationID":"des_1","Telemetry":null,"Attempt":1,"Event":{...}}
                                                                 └ the original ends here
 
-`Attempt` is the number of the attempt that failed, `Event` an event as it is in messages (pipeline specification, 2.2).
-Releases of the original before 1.0 wrote an `Attempt` too, along with a `DeliveryEventID`; theirs is not trusted, since
-they counted in another way.
+`Attempt` is the number of the attempt that failed. `Event` is an event as it stands in the messages of the queues, and
+`pipeline/messages.py` is what knows that form. Releases of the original before 1.0 wrote an `Attempt` too, along with a
+`DeliveryEventID`; theirs is not trusted, since they counted in another way.
 """
 
 from datetime import datetime
@@ -13,29 +13,18 @@ from datetime import datetime
 import msgspec
 
 from outpost.codec import write_json
-from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, TenantId
-from outpost.domain.tenant import StringMap
+from outpost.pipeline.messages import BrokenMessage, read_event, write_event
 from outpost.ports.retry_scheduler import PlannedRetry, RetryKey
 
 LONGEST_BODY = 65_536
 """In bytes (pipeline specification, 8.3)."""
 
+_NO_EVENT = msgspec.Raw(b"null")
+
 
 class BrokenBody(Exception):
     """A stored retry cannot be read. Says which field, and nothing of its content."""
-
-
-class _EventCopy(msgspec.Struct, frozen=True, kw_only=True):
-    id: EventId
-    tenant_id: TenantId
-    destination_id: str = ""
-    matched_destination_ids: tuple[DestinationId, ...]
-    topic: str
-    eligible_for_retry: bool
-    time: datetime
-    metadata: StringMap
-    data: msgspec.Raw
 
 
 _NAMES = {
@@ -53,7 +42,7 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, rename=_NAMES):
     tenant_id: TenantId
     destination_id: DestinationId
     attempt: int | None = None
-    event: _EventCopy | None = None
+    event: msgspec.Raw = _NO_EVENT
     delivery_event_id: str | None = None
 
 
@@ -72,7 +61,7 @@ def write_body(plan: PlannedRetry) -> bytes:
     if plan.failed_attempt is not None:
         body += b',"Attempt":%d' % plan.failed_attempt
     if plan.event is not None:
-        whole = b'%s,"Event":%s}' % (body, _write_event(plan.event))
+        whole = b'%s,"Event":%s}' % (body, write_event(plan.event))
         if len(whole) <= LONGEST_BODY:
             return whole
     return body + b"}"
@@ -86,38 +75,12 @@ def read_body(body: bytes, *, due_at: datetime) -> PlannedRetry:
     """
     try:
         stored = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
+        event = None if stored.event == _NO_EVENT else read_event(bytes(stored.event))
+    except (ValueError, RecursionError, BrokenMessage) as error:
         raise BrokenBody(str(error)) from None
     return PlannedRetry(
         key=RetryKey(stored.tenant_id, stored.event_id, stored.destination_id),
         failed_attempt=stored.attempt if stored.delivery_event_id is None else None,
         due_at=due_at,
-        event=None if stored.event is None else _read_event(stored.event),
-    )
-
-
-def _write_event(event: Event) -> bytes:
-    copy = _EventCopy(
-        id=event.id,
-        tenant_id=event.tenant_id,
-        matched_destination_ids=event.matched_destination_ids,
-        topic=event.topic,
-        eligible_for_retry=event.eligible_for_retry,
-        time=event.time,
-        metadata=event.metadata,
-        data=msgspec.Raw(event.data),
-    )
-    return msgspec.json.encode(copy)
-
-
-def _read_event(copy: _EventCopy) -> Event:
-    return Event(
-        id=copy.id,
-        tenant_id=copy.tenant_id,
-        matched_destination_ids=copy.matched_destination_ids,
-        topic=copy.topic,
-        eligible_for_retry=copy.eligible_for_retry,
-        time=copy.time,
-        metadata=copy.metadata,
-        data=bytes(copy.data),
+        event=event,
     )

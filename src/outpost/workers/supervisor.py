@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -74,9 +75,9 @@ class Supervisor:
             try:
                 await worker.run()
                 _logger.warning("worker ended", extra={"fields": {"worker": worker.names[0]}})
-            except StoreCorrupted:
-                raise
-            except (Exception, asyncio.CancelledError):
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_damage(error):
+                    raise
                 if task.cancelling():  # else it was not the worker that was cancelled, but something it waited for
                     raise
                 _logger.exception("worker failed", extra={"fields": {"worker": worker.names[0]}})
@@ -90,6 +91,13 @@ class Supervisor:
     def _set(self, worker: Worker, *, running: bool) -> None:
         for name in worker.names:
             self._running[name] = running
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Say whether a worker met damaged data, itself or in one of several loops of its own."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_is_damage, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+    return isinstance(error, StoreCorrupted)
 
 
 def _first(errors: BaseExceptionGroup[StoreCorrupted]) -> BaseException:

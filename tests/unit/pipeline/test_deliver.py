@@ -140,11 +140,31 @@ async def test_a_disabled_destination_drops_the_task_with_its_reason(world: Worl
 
 
 async def test_a_deleted_destination_drops_the_task_with_its_reason(world: World, deliverer: Deliverer) -> None:
+    """FIX-36."""
     world.destinations = []
 
     settlement = await deliverer.deliver(leased())
 
     assert settlement.dropped is DropReason.DESTINATION_DELETED
+
+
+async def test_what_is_dropped_is_told_in_the_log(
+    world: World, deliverer: Deliverer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """FIX-23."""
+    world.destinations = []
+
+    with caplog.at_level("INFO"):
+        await deliverer.deliver(leased())
+
+    (record,) = caplog.records
+    assert record.message == "delivery dropped"
+    assert vars(record)["fields"] == {
+        "event_id": "evt_1",
+        "tenant_id": TENANT,
+        "destination_id": ONE,
+        "reason": DropReason.DESTINATION_DELETED,
+    }
 
 
 async def test_a_destination_that_cannot_be_used_is_a_failed_attempt(world: World, deliverer: Deliverer) -> None:

@@ -164,6 +164,19 @@ async def test_damage_that_two_workers_meet_is_raised_once() -> None:
         await Supervisor([_worker(meet, "one"), _worker(meet, "two")]).run()
 
 
+async def test_damage_that_a_loop_within_a_worker_meets_is_raised() -> None:
+    damage = StoreCorrupted("SQLite", "malformed")
+
+    async def two_loops() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(Scripted().run())
+            group.create_task(Scripted(damage).run())
+
+    with pytest.raises(StoreCorrupted) as caught:
+        await asyncio.wait_for(Supervisor([_worker(two_loops)]).run(), 5)
+    assert caught.value is damage
+
+
 async def test_cancelling_lets_each_worker_end_its_work() -> None:
     started, finished = asyncio.Barrier(3), list[str]()
 

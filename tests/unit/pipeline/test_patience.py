@@ -1,0 +1,65 @@
+"""Waiting for a server that is away."""
+
+import asyncio
+import logging
+
+import pytest
+
+from outpost.domain.errors import QueueUnavailable, StoreCorrupted, StoreUnavailable
+from outpost.pipeline import patience
+from outpost.pipeline.patience import patiently
+
+
+class Step:
+    def __init__(self, *ends: Exception) -> None:
+        self._ends = list(ends)
+
+    async def take(self) -> str:
+        if self._ends:
+            raise self._ends.pop(0)
+        return "done"
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were asked for; none is made."""
+    asked: list[float] = []
+    turn = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        asked.append(seconds)
+        await turn(0)
+
+    monkeypatch.setattr(patience.asyncio, "sleep", sleep)
+    return asked
+
+
+async def test_a_step_that_succeeds_is_taken_once(pauses: list[float]) -> None:
+    assert await patiently("trying", Step().take) == "done"
+    assert pauses == []
+
+
+async def test_the_pauses_grow_to_a_limit_and_differ_between_processes(pauses: list[float]) -> None:
+    step = Step(*[StoreUnavailable("Postgres", "away")] * 12)
+
+    assert await patiently("trying", step.take) == "done"
+
+    for pause, whole in zip(pauses, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, *[5.0] * 6], strict=True):
+        assert 0.8 * whole <= pause <= 1.2 * whole
+    assert len(set(pauses)) == 12
+
+
+async def test_what_is_waited_for_is_logged(pauses: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        await patiently("logging attempts", Step(QueueUnavailable("outpost-log", "away")).take)
+
+    (record,) = caplog.records
+    fields = vars(record)["fields"]
+    assert fields["step"] == "logging attempts"
+    assert "outpost-log" in fields["error"]
+
+
+async def test_what_waiting_does_not_cure_is_raised(pauses: list[float]) -> None:
+    with pytest.raises(StoreCorrupted):
+        await patiently("trying", Step(StoreCorrupted("SQLite", "malformed")).take)
+    assert pauses == []

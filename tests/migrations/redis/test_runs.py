@@ -120,9 +120,12 @@ async def test_a_newer_run_stops_an_older_one_at_its_next_write(single: RedisSto
 
 async def test_state_of_a_newer_run_is_not_overwritten(store: RedisStore) -> None:
     store.write(a_legacy_store(3))
-    store.command("HSET", "outpost:migration:002_timestamps", "fence", "99")
 
-    async with store.coordinator() as coordinator:
+    def observe(event: Event) -> None:
+        if event.event == "step_started":
+            store.command("HSET", "outpost:migration:002_timestamps", "fence", "99")
+
+    async with store.coordinator(observe=observe) as coordinator:
         with pytest.raises(LeaseLost):
             await coordinator.apply(ApplyRequest())
 

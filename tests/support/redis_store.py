@@ -59,16 +59,19 @@ class RedisStore:
         *,
         port: int | None = None,
         lease_port: int | None = None,
+        user: tuple[str, str] = ("", ""),
         response_timeout: float = 10.0,
         timings: Timings | None = None,
     ) -> None:
         """Args:
         port: Where the lines that it makes connect to, such as a proxy's; for the lock alone `lease_port`.
+        user: As whom they log in: name and password; as the default user if it is not given.
         response_timeout, timings: Of those lines, in seconds.
         """
         self.server = server
         self._port = port
         self._lease_port = lease_port
+        self._user = user
         self._response_timeout = response_timeout
         self._timings = timings or Timings()
 
@@ -96,8 +99,14 @@ class RedisStore:
 
     def redis(self, port: int | None = None) -> Redis:
         node, timeout = self.nodes[0], self._response_timeout
-        port = port or self._port or node.port
-        options = RedisOptions(host=node.host, port=port, password=node.password, response_timeout=timeout)
+        name, password = self._user
+        options = RedisOptions(
+            host=node.host,
+            port=port or self._port or node.port,
+            username=name,
+            password=password or node.password,
+            response_timeout=timeout,
+        )
         return RedisCluster(options) if isinstance(self.server, RedisServerCluster) else RedisClient(options)
 
     def line(self, deployment_id: str = "") -> RedisLine:

@@ -99,7 +99,6 @@ async def _apply(coordinator: Coordinator, args: argparse.Namespace, display: Di
         plan = await coordinator.plan()
         print(migrate_output.plan(plan, verbose=args.verbose))
         if not confirmed("Apply these migrations?"):
-            print("Cancelled; nothing was changed.", file=sys.stderr)
             return exit_codes.CANCELLED
     applied = await coordinator.apply(_request(args))
     display.close()
@@ -138,7 +137,6 @@ async def _unlock(coordinator: Coordinator, args: argparse.Namespace, _: Display
     if holders and not args.yes:
         print("\n".join(migrate_output.lock(holder) for holder in holders))
         if not confirmed("Revoke the lock? A run that is alive stops at once; what it has done is kept."):
-            print("Cancelled; nothing was changed.", file=sys.stderr)
             return exit_codes.CANCELLED
     evicted = await coordinator.unlock(store=args.store)
     return _print(args, migrate_output.unlocked(evicted), evicted=evicted)
@@ -151,7 +149,6 @@ async def _cleanup(coordinator: Coordinator, args: argparse.Namespace, _: Displa
     if not args.yes:
         print(migrate_output.cleanup(items, done=False))
         if not confirmed("Remove it for good?"):
-            print("Cancelled; nothing was changed.", file=sys.stderr)
             return exit_codes.CANCELLED
     removed = await coordinator.cleanup(_request(args), force=args.force)
     return _print(args, migrate_output.cleanup(removed, done=True), items=removed)

@@ -1,5 +1,6 @@
 """A Redis that is full, restarts, or comes back empty in the middle of a run."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -89,7 +90,7 @@ async def test_memory_that_stays_full_ends_the_run_with_what_to_do_and_what_was_
 
 
 async def test_a_heartbeat_gets_through_to_a_full_server(own: RedisStore) -> None:
-    async with own.redis() as redis:
+    async with contextlib.aclosing(own.redis()) as redis:
         lease, owner = RedisLease(redis, prefix="", timings=Timings()), this_process()
         await lease.take(owner.token)
         await lease.introduce(owner, 1)

@@ -459,7 +459,7 @@ async def test_an_old_record_that_vanishes_while_it_is_copied_across_slots_stays
         if name == "redis.read":
             cluster.command("DEL", "tenant:acme:destination:des_1")
 
-    monkeypatch.setattr("outpost.migrations.redis.across.failpoint", between)
+    monkeypatch.setattr("outpost.migrations.redis.work.failpoint", between)
     async with cluster.coordinator() as coordinator:
         await coordinator.apply(ApplyRequest())
 
@@ -476,7 +476,7 @@ async def test_an_old_record_that_changes_while_it_is_copied_across_slots_is_cop
         if name == "redis.read" and (topic := next(changes, None)):
             cluster.command("HSET", "tenant:acme:destination:des_1", "topics", topic)
 
-    monkeypatch.setattr("outpost.migrations.redis.across.failpoint", between)
+    monkeypatch.setattr("outpost.migrations.redis.work.failpoint", between)
     async with cluster.coordinator() as coordinator:
         await coordinator.apply(ApplyRequest())
 

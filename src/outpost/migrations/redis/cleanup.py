@@ -112,7 +112,7 @@ class Cleanup:
             raise Refused(f"servers that need the old data are alive: {', '.join(needing)}; stop them, or add --force")
 
     async def _servers(self) -> Sequence[str]:
-        """Return the servers that live and read an older form: `{name: "<seconds> <format>"}`, by the server's clock."""
+        """Return the servers that live and read an older form: `{name: "<seconds> <format>"}`, by its clock."""
         key = self._context.keys.presence
         now, present = await asyncio.gather(
             self._context.redis.send("TIME", key=key), self._context.redis.send("HGETALL", key)

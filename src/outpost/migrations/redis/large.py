@@ -44,8 +44,8 @@ async def copy_large(context: Context, run: Run, old: bytes, new: bytes) -> bool
     if not await _same(context, run, old, copy, length):
         await redis.command("UNLINK", copy)
         return False
-    run.check()
     failpoint("redis.whole")
+    run.check()
     return bool(await redis.run(script("whole"), [copy, new, *context.fence_keys], [fence, ttl]))
 
 

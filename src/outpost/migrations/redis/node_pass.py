@@ -12,6 +12,7 @@ from outpost.migrations.errors import MigrationError, Refused
 from outpost.migrations.failpoints import failpoint
 from outpost.migrations.redis.aside import Aside
 from outpost.migrations.redis.checkpoint import Checkpoint, NodeMark
+from outpost.migrations.redis.errors import code_of
 from outpost.migrations.redis.failures import TRANSIENT_REPLIES, migration_error
 from outpost.migrations.redis.families import Sorter
 from outpost.migrations.redis.health import health, population
@@ -92,7 +93,7 @@ class NodePass:
                 await self._same_server()
                 await self._pages()
             except (RedisUnavailable, RedisReplyError) as error:
-                if isinstance(error, RedisReplyError) and error.code not in TRANSIENT_REPLIES:
+                if isinstance(error, RedisReplyError) and code_of(error) not in TRANSIENT_REPLIES:
                     raise migration_error(error, self._run) from error
                 now = time.monotonic()
                 deadline = now + _PATIENCE if deadline is None or self.mark.cursor != before else deadline

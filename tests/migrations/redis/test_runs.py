@@ -10,7 +10,6 @@ from outpost.migrations.coordinator import ApplyRequest, Coordinator
 from outpost.migrations.errors import DataIsNewer, LeaseLost, MigrationError, Refused, Unreachable
 from outpost.migrations.line import VerifyRequest
 from outpost.migrations.run import Event, Limits
-from tests.migrations.redis.disturbance import on
 from tests.migrations.redis.test_records import LATER_TEXT, TEXT, a_legacy_tenant
 from tests.support.redis_store import RedisStore, Value, a_hash
 from tests.support.servers.redis import RedisServer
@@ -449,35 +448,6 @@ async def test_keys_that_move_during_a_pass_are_not_missed(cluster: RedisStore) 
 
     assert moved
     assert found.ok, found
-
-
-@pytest.mark.usefixtures("many_pages")
-async def test_a_slot_that_is_on_its_way_during_a_whole_pass_loses_nothing(cluster: RedisStore) -> None:
-    """Its home answers ASK for what it has given away already, and TRYAGAIN for what is half gone."""
-    tenants = 150
-    cluster.write(a_legacy_store(tenants))
-    server = cluster.server
-    assert not isinstance(server, RedisServer)
-    slot = server.slot("tenant:{t7}:tenant")
-    target = (server.home(slot) + 1) % 3
-
-    observe = on(
-        ("step_started", lambda: server.start_moving(slot, to=target)),
-        ("checkpoint", lambda: None),
-        ("checkpoint", lambda: server.finish_moving(slot, to=target)),
-    )
-    async with cluster.coordinator(observe=observe) as coordinator:
-        await coordinator.apply(ApplyRequest())
-        (status,) = (await coordinator.status()).lines
-        found = await coordinator.verify(VerifyRequest(full=True))
-
-    assert found.ok, found
-    assert all(books.balanced for books in status.books)
-    moved = server.nodes[target].commands(
-        [("HGET", "tenant:{t7}:tenant", "entity"), ("CLUSTER", "COUNTKEYSINSLOT", slot)]
-    )
-    assert moved[0] == b"tenant"
-    assert moved[1] >= 2
 
 
 async def test_an_old_record_that_vanishes_while_it_is_copied_across_slots_stays_gone(

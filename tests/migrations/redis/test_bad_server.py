@@ -1,4 +1,4 @@
-"""A Redis that is full, restarts, or comes back empty in the middle of a run."""
+"""A Redis that is full, restarts, comes back empty or gives keys away in the middle of a run."""
 
 import contextlib
 from collections.abc import Callable
@@ -161,3 +161,23 @@ async def test_a_node_of_a_cluster_that_comes_back_empty_is_told(
     store.server.wait_until_ok()
     store.write(a_legacy_store(TENANTS))  # as from a backup
     await assert_converges(store, wanted)
+
+
+async def test_a_slot_that_is_on_its_way_during_a_whole_pass_loses_nothing(cluster: RedisStore) -> None:
+    """Its home answers ASK for what it has given away already, and TRYAGAIN for what is half gone."""
+    wanted = await undisturbed(cluster, a_legacy_store(TENANTS))
+    server = cluster.server
+    assert isinstance(server, RedisServerCluster)
+    slot = server.slot("tenant:{t7}:tenant")
+    target = (server.home(slot) + 1) % 3
+
+    observe = on(
+        ("step_started", lambda: server.start_moving(slot, to=target)),
+        ("checkpoint", lambda: None),
+        ("checkpoint", lambda: server.finish_moving(slot, to=target)),
+    )
+    async with cluster.coordinator(observe=observe) as coordinator:
+        await coordinator.apply(ApplyRequest())
+
+    await assert_finished(cluster, wanted)
+    assert server.nodes[target].command("HGET", "tenant:{t7}:tenant", "entity") == b"tenant"

@@ -14,10 +14,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from benchmarks.command import outpost_migrate, tell
-from benchmarks.delay import delayed
 from benchmarks.legacy_redis import fill
 from benchmarks.pipeline import free_port
 from outpost.clients.redis import RedisClient, RedisOptions
+from tests.support.fault_proxy import FaultProxy
 
 
 @asynccontextmanager
@@ -106,8 +106,9 @@ async def far_away(tenants: int, *, milliseconds_each_way: float) -> None:
     """The same over a slow line."""
     async with redis_server() as redis:
         keys, filled = await fill(redis, tenants=tenants)
-        async with delayed(redis_port(redis), milliseconds=milliseconds_each_way) as port:
-            applied = await migrate(port, "apply", "--yes")
+        async with FaultProxy(redis_port(redis)) as proxy:
+            proxy.delay(milliseconds=milliseconds_each_way)
+            applied = await migrate(proxy.port, "apply", "--yes")
         tell(
             "migrate.apply_over_a_slow_line",
             keys=keys,

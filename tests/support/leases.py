@@ -2,7 +2,7 @@
 
 import msgspec
 
-from outpost.migrations.errors import Unreachable
+from outpost.migrations.errors import Refused, Unreachable
 from outpost.migrations.lease import Steering, Timings
 from outpost.migrations.owner import Owner
 from outpost.migrations.report import Holder, Progress
@@ -16,6 +16,7 @@ class MemoryLease:
     Attributes:
         log: What was called, in order, with the store's name: `("redis", "take")`; shared by several stores.
         away: While true, every call finds the store unreachable.
+        refuses: While true, the store refuses heartbeats.
         clock: Seconds; tests move it.
     """
 
@@ -23,6 +24,7 @@ class MemoryLease:
         self.store = store
         self.log = [] if log is None else log
         self.away = False
+        self.refuses = False
         self.clock = 0.0
         self.token: str | None = None
         self._fence = 0
@@ -57,6 +59,8 @@ class MemoryLease:
 
     async def beat(self, token: str, progress: Progress | None) -> Steering | None:
         self._call("beat")
+        if self.refuses:
+            raise Refused(f"{self.store} is full")
         if self.token != token:
             return None
         self._beat_at, self._progress = self.clock, progress

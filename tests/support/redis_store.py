@@ -19,7 +19,8 @@ from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.keys import ToolKeys, key_prefix
 from outpost.migrations.redis.lease import RedisLease
 from outpost.migrations.redis.line import RedisLine
-from outpost.migrations.run import Event
+from outpost.migrations.report import LineStatus
+from outpost.migrations.run import Event, Observer
 from tests.support.servers.redis import Command, RedisServer, RedisServerCluster
 
 SNAPSHOTS = Path(__file__).parents[1] / "migrations" / "snapshots"
@@ -52,8 +53,27 @@ def snapshot(release: str, name: str = "redis") -> Data:
 class RedisStore:
     """A running Redis of either form, asked directly."""
 
-    def __init__(self, server: RedisServer | RedisServerCluster) -> None:
+    def __init__(
+        self,
+        server: RedisServer | RedisServerCluster,
+        *,
+        port: int | None = None,
+        lease_port: int | None = None,
+        user: tuple[str, str] = ("", ""),
+        response_timeout: float = 10.0,
+        timings: Timings | None = None,
+    ) -> None:
+        """Args:
+        port: Where the lines that it makes connect to, such as a proxy's; for the lock alone `lease_port`.
+        user: As whom they log in: name and password; as the default user if it is not given.
+        response_timeout, timings: Of those lines, in seconds.
+        """
         self.server = server
+        self._port = port
+        self._lease_port = lease_port
+        self._user = user
+        self._response_timeout = response_timeout
+        self._timings = timings or Timings()
 
     @property
     def nodes(self) -> list[RedisServer]:
@@ -77,13 +97,21 @@ class RedisStore:
                 found[key] = Value(type_, _read(type_, node.command(*_READ[type_](key))), ttl)
         return found
 
-    def redis(self) -> Redis:
-        options = RedisOptions(host=self.nodes[0].host, port=self.nodes[0].port)
+    def redis(self, port: int | None = None) -> Redis:
+        node, timeout = self.nodes[0], self._response_timeout
+        name, password = self._user
+        options = RedisOptions(
+            host=node.host,
+            port=port or self._port or node.port,
+            username=name,
+            password=password or node.password,
+            response_timeout=timeout,
+        )
         return RedisCluster(options) if isinstance(self.server, RedisServerCluster) else RedisClient(options)
 
     def line(self, deployment_id: str = "") -> RedisLine:
         """Return a line over this Redis, as wiring makes it."""
-        redis, beside = self.redis(), self.redis()
+        redis, beside = self.redis(), self.redis(self._lease_port)
         keys = ToolKeys(key_prefix(deployment_id))
 
         async def close() -> None:
@@ -93,12 +121,20 @@ class RedisStore:
         return RedisLine(
             Context(redis, keys, across=isinstance(self.server, RedisServerCluster)),
             target="test",
-            lease=RedisLease(beside, prefix=keys.prefix, timings=Timings()),
+            lease=RedisLease(beside, prefix=keys.prefix, timings=self._timings),
             close=close,
         )
 
-    def coordinator(self, deployment_id: str = "", events: list[Event] | None = None) -> Coordinator:
-        return Coordinator([self.line(deployment_id)], observe=events.append if events is not None else None)
+    def coordinator(
+        self, deployment_id: str = "", events: list[Event] | None = None, *, observe: Observer | None = None
+    ) -> Coordinator:
+        seen = events.append if events is not None else observe
+        return Coordinator([self.line(deployment_id)], observe=seen, timings=self._timings)
+
+    async def status(self) -> LineStatus:
+        async with self.coordinator() as coordinator:
+            (status,) = (await coordinator.status()).lines
+        return status
 
     def _home(self, key: str | bytes) -> RedisServer:
         if isinstance(self.server, RedisServer):

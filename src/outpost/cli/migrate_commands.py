@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -24,7 +24,11 @@ from outpost.migrations.report import Family
 from outpost.migrations.run import Limits
 from outpost.wiring.migrations import migration_lines
 
+_INTERRUPTED = "Interrupted; what was done is kept. Run it again to continue."
 _WATCH_EVERY = timedelta(seconds=2)
+_FAREWELL = timedelta(seconds=4)
+"""What an interrupted run may take to write its checkpoint and free the lock; a store that is silent gets no more."""
+
 _SIGNAL_EXITS = {signal.SIGINT: exit_codes.INTERRUPTED, signal.SIGTERM: exit_codes.TERMINATED}
 
 
@@ -42,10 +46,11 @@ def run_command(args: argparse.Namespace, settings: Settings) -> int:
         assert task is not None
 
         def interrupt(number: signal.Signals) -> None:
-            if interrupted:  # a second time: at once; leases and checkpoints are made for that
-                os._exit(_SIGNAL_EXITS[number])
+            if interrupted:  # a second time: at once
+                _leave(_SIGNAL_EXITS[number])
             interrupted.append(_SIGNAL_EXITS[number])
             task.cancel()
+            loop.call_later(_FAREWELL.total_seconds(), _leave, _SIGNAL_EXITS[number])
 
         loop = asyncio.get_running_loop()
         for number in _SIGNAL_EXITS:
@@ -57,7 +62,7 @@ def run_command(args: argparse.Namespace, settings: Settings) -> int:
             if not interrupted:
                 raise
             display.close()
-            print("Interrupted; what was done is kept. Run it again to continue.", file=sys.stderr)
+            print(_INTERRUPTED, file=sys.stderr)
             return interrupted[0]
 
     try:
@@ -68,6 +73,12 @@ def run_command(args: argparse.Namespace, settings: Settings) -> int:
         return error.exit_code
     finally:
         display.close()
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process as it is: leases and checkpoints are made for that."""
+    print(_INTERRUPTED, file=sys.stderr, flush=True)
+    os._exit(code)
 
 
 async def _list(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
@@ -88,7 +99,6 @@ async def _apply(coordinator: Coordinator, args: argparse.Namespace, display: Di
         plan = await coordinator.plan()
         print(migrate_output.plan(plan, verbose=args.verbose))
         if not confirmed("Apply these migrations?"):
-            print("Cancelled; nothing was changed.", file=sys.stderr)
             return exit_codes.CANCELLED
     applied = await coordinator.apply(_request(args))
     display.close()
@@ -127,7 +137,6 @@ async def _unlock(coordinator: Coordinator, args: argparse.Namespace, _: Display
     if holders and not args.yes:
         print("\n".join(migrate_output.lock(holder) for holder in holders))
         if not confirmed("Revoke the lock? A run that is alive stops at once; what it has done is kept."):
-            print("Cancelled; nothing was changed.", file=sys.stderr)
             return exit_codes.CANCELLED
     evicted = await coordinator.unlock(store=args.store)
     return _print(args, migrate_output.unlocked(evicted), evicted=evicted)
@@ -140,7 +149,6 @@ async def _cleanup(coordinator: Coordinator, args: argparse.Namespace, _: Displa
     if not args.yes:
         print(migrate_output.cleanup(items, done=False))
         if not confirmed("Remove it for good?"):
-            print("Cancelled; nothing was changed.", file=sys.stderr)
             return exit_codes.CANCELLED
     removed = await coordinator.cleanup(_request(args), force=args.force)
     return _print(args, migrate_output.cleanup(removed, done=True), items=removed)

@@ -25,7 +25,7 @@ from typing import Protocol
 
 import msgspec
 
-from outpost.migrations.errors import LeaseLost, LockHeld, Unreachable
+from outpost.migrations.errors import LeaseLost, LockHeld, MigrationError, Unreachable
 from outpost.migrations.owner import Owner
 from outpost.migrations.report import Holder, Progress
 
@@ -107,15 +107,34 @@ class HeldLeases:
         self._timings = timings
         self._renewed_at = time.monotonic()
         self._lost = ""
+        self._trouble = ""  # why the last heartbeat did not get through
         self._steered = asyncio.Event()
 
     def check(self) -> None:
         """Raises LeaseLost unless every lease is certainly still ours."""
-        silence = time.monotonic() - self._renewed_at
-        if not self._lost and silence > self._timings.quiet:
-            self.lose(f"no heartbeat got through for {silence:.0f} s")
+        if not self._lost and self.silent:
+            why = f" ({self._trouble})" if self._trouble else ""
+            self.lose(f"no heartbeat got through for {time.monotonic() - self._renewed_at:.0f} s{why}")
         if self._lost:
             raise LeaseLost(f"the migration lock was lost: {self._lost}; what was done is kept, run it again")
+
+    @property
+    def silent(self) -> bool:
+        """No heartbeat got through for so long that another run may take over soon."""
+        return time.monotonic() - self._renewed_at > self._timings.quiet
+
+    async def confirm(self) -> None:
+        """Ask every store now.
+
+        Raises:
+            LeaseLost: A lease is not ours any more.
+            Unreachable: A store did not say.
+        """
+        renewed_at = self._renewed_at
+        await self.beat()
+        self.check()
+        if self._renewed_at == renewed_at:
+            raise Unreachable(self._trouble)
 
     def lose(self, why: str) -> None:
         self._lost = self._lost or why
@@ -134,16 +153,24 @@ class HeldLeases:
             await self.beat()
 
     async def beat(self) -> None:
-        sent_at = time.monotonic()
-        try:
-            answers = [await store.beat(self._owner.token, self.progress) for store in self._stores]
-        except Unreachable:
-            return  # rule 3 ends the run if this goes on
-        for store, answer in zip(self._stores, answers, strict=True):
+        """Send one heartbeat to each store; rule 3 ends the run if they do not get through."""
+        sent_at, trouble = time.monotonic(), ""
+        answers: list[Steering] = []
+        for store in self._stores:
+            try:
+                answer = await store.beat(self._owner.token, self.progress)
+            except MigrationError as error:  # away, or it refuses writes for now
+                trouble = str(error)
+                continue
             if answer is None:
-                self.lose(f"it was revoked or taken over in {store.store}")
-        self.steering = _combined([answer for answer in answers if answer is not None])
-        self._renewed_at = sent_at
+                self.lose(f"it was revoked or taken over in {store.store}, or {store.store} has lost it")
+            else:
+                answers.append(answer)
+        self._trouble = trouble
+        if trouble:
+            return
+        self.steering = _combined(answers)
+        self._renewed_at = max(self._renewed_at, sent_at)
         self._steered.set()
 
 
@@ -220,7 +247,7 @@ async def _wait_or_give_up(store: LeaseStore, waiting: Waiting, give_up_at: floa
 
 async def _release(stores: Sequence[LeaseStore], token: str) -> None:
     for store in reversed(stores):
-        with contextlib.suppress(Unreachable):  # it would hide the error that ended the run; the lock expires
+        with contextlib.suppress(MigrationError):  # it would hide the error that ended the run; the lock expires
             await store.release(token)
 
 

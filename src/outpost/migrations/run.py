@@ -80,6 +80,20 @@ class Run:
         """
         self._leases.check()
 
+    async def confirm(self) -> None:
+        """Ask the stores whether the run still holds them: call before it is recorded that something is complete.
+
+        Raises:
+            LeaseLost: It does not.
+            Unreachable: A store cannot be asked.
+        """
+        await self._leases.confirm()
+
+    @property
+    def silent(self) -> bool:
+        """The stores were out of reach for so long that `check` fails."""
+        return self._leases.silent
+
     def lose(self, why: str) -> None:
         """Take note that a store has refused a write because of a newer run; every later `check` fails."""
         self._leases.lose(why)

@@ -75,14 +75,18 @@ class Throttle:
             self._size = min(self._size * 1.125, LARGEST_BATCH)
             self.pages = min(self.pages + 1, _MOST_PAGES)
 
+    def full(self, health: Health) -> bool:
+        """Say whether memory is above the limit."""
+        return health.memory_share is not None and health.memory_share > self._limits.max_memory_share
+
     def pause(self, health: Health) -> str:
         """Return why work must wait now; empty if it need not."""
         limits = self._limits
         lag, share = health.replica_lag_seconds, health.memory_share
+        if share is not None and self.full(health):
+            return f"memory at {share:.0%} of the server's limit (limit {limits.max_memory_share:.0%})"
         if lag is not None and lag > limits.max_replica_lag_seconds:
             return f"a replica is {lag:.1f} s behind (limit {limits.max_replica_lag_seconds:g} s)"
-        if share is not None and share > limits.max_memory_share:
-            return f"memory at {share:.0%} of the server's limit (limit {limits.max_memory_share:.0%})"
         if health.saving and share is not None and share > limits.max_memory_share / 2:
             return f"a snapshot is being written with memory at {share:.0%} of the server's limit"
         return ""

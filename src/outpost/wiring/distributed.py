@@ -19,6 +19,8 @@ from outpost.config.settings import Settings
 from outpost.crypto import Sealer
 from outpost.destinations.registry import Registry
 from outpost.domain.identifiers import id_minter
+from outpost.migrations.redis.catalogue import READER
+from outpost.migrations.redis.keys import ToolKeys
 from outpost.pipeline.claimed import ClaimedDeliverer
 from outpost.pipeline.contention import patient_with_contention
 from outpost.pipeline.deliver import Deliverer
@@ -39,6 +41,7 @@ from outpost.ports.tenant_store import TenantStore
 from outpost.schedulers.redis import RedisRetryScheduler
 from outpost.stores.claims.keys import ScopedNames
 from outpost.stores.claims.redis import RedisClaims
+from outpost.stores.presence.redis import RedisPresence
 from outpost.stores.tenant.redis import RedisTenantRecords
 from outpost.stores.tenant.sealed import SealedTenantStore
 from outpost.wiring.log_store import LogParts, open_log
@@ -46,6 +49,7 @@ from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, retent
 from outpost.wiring.providers import open_registry
 from outpost.wiring.queues import Queues, open_queues
 from outpost.wiring.redis import key_prefix, redis_client
+from outpost.workers.presence import Presence, this_server
 from outpost.workers.supervisor import Worker
 
 _SETTLE_MARGIN = timedelta(seconds=25)
@@ -71,6 +75,7 @@ async def open_distributed(settings: Settings, clock: Clock) -> AsyncGenerator[P
             return
         road = await _open_road(stack, settings, clock, log, queues)
         probes["tenants"] = tenants_probe(road.tenants)
+        workers.append(Worker(names=("presence",), run=road.presence.run))
         if role in ("all", "delivery"):
             workers += await _delivery_workers(stack, settings, clock, road, queues)
         api = None
@@ -90,6 +95,7 @@ class _Road(msgspec.Struct, frozen=True, kw_only=True):
     monitor: RetryMonitor
     ledger: ComposedLedger
     log: LogParts
+    presence: Presence
 
 
 async def _open_road(stack: AsyncExitStack, settings: Settings, clock: Clock, log: LogParts, queues: Queues) -> _Road:
@@ -134,6 +140,7 @@ async def _open_road(stack: AsyncExitStack, settings: Settings, clock: Clock, lo
         monitor=monitor,
         ledger=ledger,
         log=log,
+        presence=Presence(store=RedisPresence(redis, key=ToolKeys(prefix).presence), server=this_server(), form=READER),
     )
 
 

@@ -120,9 +120,12 @@ async def test_a_newer_run_stops_an_older_one_at_its_next_write(single: RedisSto
 
 async def test_state_of_a_newer_run_is_not_overwritten(store: RedisStore) -> None:
     store.write(a_legacy_store(3))
-    store.command("HSET", "outpost:migration:002_timestamps", "fence", "99")
 
-    async with store.coordinator() as coordinator:
+    def observe(event: Event) -> None:
+        if event.event == "step_started":
+            store.command("HSET", "outpost:migration:002_timestamps", "fence", "99")
+
+    async with store.coordinator(observe=observe) as coordinator:
         with pytest.raises(LeaseLost):
             await coordinator.apply(ApplyRequest())
 
@@ -456,7 +459,7 @@ async def test_an_old_record_that_vanishes_while_it_is_copied_across_slots_stays
         if name == "redis.read":
             cluster.command("DEL", "tenant:acme:destination:des_1")
 
-    monkeypatch.setattr("outpost.migrations.redis.across.failpoint", between)
+    monkeypatch.setattr("outpost.migrations.redis.work.failpoint", between)
     async with cluster.coordinator() as coordinator:
         await coordinator.apply(ApplyRequest())
 
@@ -473,7 +476,7 @@ async def test_an_old_record_that_changes_while_it_is_copied_across_slots_is_cop
         if name == "redis.read" and (topic := next(changes, None)):
             cluster.command("HSET", "tenant:acme:destination:des_1", "topics", topic)
 
-    monkeypatch.setattr("outpost.migrations.redis.across.failpoint", between)
+    monkeypatch.setattr("outpost.migrations.redis.work.failpoint", between)
     async with cluster.coordinator() as coordinator:
         await coordinator.apply(ApplyRequest())
 

@@ -59,6 +59,7 @@ async def test_a_record_that_a_script_has_changed_is_what_the_transforms_make_of
             fields["entity"] = chooser.choice(["", "tenant", "destination", "other"])
         data[names.tenant(str(number).encode())] = a_hash(**fields)
     single.write(data)
+    single.command("SET", ToolKeys().fence, 1)
 
     async with RedisClient(RedisOptions(host=single.nodes[0].host, port=single.nodes[0].port)) as redis:
         task = Task(Context(redis, ToolKeys(), across=False), "23", _a_run())

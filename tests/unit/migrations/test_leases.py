@@ -26,6 +26,13 @@ async def _beaten(held: HeldLeases, store: MemoryLease, times: int = 1) -> None:
             await held.steering_changed()
 
 
+async def _work(held: HeldLeases) -> None:
+    """Work until the leases are lost."""
+    while True:
+        held.check()
+        await asyncio.sleep(0)
+
+
 async def test_leases_are_taken_in_order_before_any_fence_and_released_in_reverse() -> None:
     log: list[tuple[str, str]] = []
     postgres, redis = MemoryLease("postgres", log), MemoryLease("redis", log)
@@ -118,15 +125,59 @@ async def test_a_revoked_lease_stops_its_holder() -> None:
 async def test_silence_stops_the_holder_before_another_could_take_over() -> None:
     lease = MemoryLease()
 
-    async def work(held: HeldLeases) -> None:
-        while True:
-            held.check()
-            await asyncio.sleep(0)
-
     async with _holding([lease]) as held, asyncio.timeout(5):
         lease.away = True
         with pytest.raises(LeaseLost, match="no heartbeat got through"):
-            await work(held)
+            await _work(held)
+
+
+async def test_a_lease_that_is_asked_about_is_known_at_once_to_be_lost() -> None:
+    lease = MemoryLease()
+
+    async with _holding([lease]) as held:
+        await held.confirm()
+        await lease.revoke()
+
+        with pytest.raises(LeaseLost, match="revoked or taken over in memory"):
+            await held.confirm()
+
+
+async def test_a_store_that_does_not_say_confirms_nothing() -> None:
+    lease = MemoryLease()
+
+    async with _holding([lease]) as held:
+        lease.away = True
+
+        with pytest.raises(Unreachable, match="memory is away"):
+            await held.confirm()
+
+
+async def test_a_revocation_in_one_store_is_heard_while_another_is_away() -> None:
+    postgres, redis = MemoryLease("postgres"), MemoryLease("redis")
+
+    async with _holding([postgres, redis]) as held:
+        postgres.away = True
+        await redis.revoke()
+        await held.beat()
+
+        with pytest.raises(LeaseLost, match="taken over in redis"):
+            held.check()
+
+
+async def test_a_store_that_refuses_a_heartbeat_is_asked_again_and_named_if_it_goes_on() -> None:
+    lease = MemoryLease()
+
+    async with _holding([lease]) as held, asyncio.timeout(5):
+        lease.refuses = True
+        await held.beat()
+        lease.refuses = False
+        await _beaten(held, lease, 2)
+        held.check()
+
+        lease.refuses = True
+        with pytest.raises(LeaseLost, match=r"no heartbeat got through for \d+ s \(memory is full\)"):
+            await _work(held)
+        lease.refuses = False
 
 
 async def test_a_short_silence_is_forgiven() -> None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from outpost.clients.redis import Argument, slot_of
-from outpost.migrations.failpoints import failpoint
 from outpost.migrations.redis.calls import Call
 from outpost.migrations.redis.families import Kind, Named, Sorted, old_of
 from outpost.migrations.redis.reading import Stored, read, stored
@@ -78,10 +77,12 @@ class AcrossWorker:
             seen = await self._read(old)
             if summary_done:
                 seen = [replace(each, other=Stored("none")) for each in seen]
-            failpoint("redis.read")
+            self._task.pass_by("redis.read")
             usable = [each for each in seen if self._usable(each, done)]
+            if self._task.run is not None:
+                self._task.run.check()  # the last moment: no script sees the fence here
             replies = await asyncio.gather(*(self._adopt(each) for each in usable))
-            failpoint("redis.copied")
+            self._task.pass_by("redis.copied")
             copied = [(each, reply) for each, reply in zip(usable, replies, strict=True) if reply[3] == b"copied"]
             changed = await self._undo_changed(copied) if self._task.run is not None else set[bytes]()
             for each, reply in zip(usable, replies, strict=True):

@@ -109,6 +109,7 @@ class Applier:
         self, group: Sequence[Migration], upgrade: Upgrade, left: Mapping[str, int], started: float
     ) -> Sequence[str]:
         """Record as applied what nothing is left of; a later migration waits for an earlier one."""
+        await self._run.confirm()  # a server that was emptied holds nothing to do either, and no lock
         books = upgrade.books
         milliseconds = int((time.monotonic() - started) * 1000)
         applied: list[str] = []

@@ -38,9 +38,11 @@ class NodeMark(msgspec.Struct, kw_only=True):
         present: What this pass has found there so far.
         books: What all passes of the upgrade have made of its records.
         keys: Looked at in this pass.
+        population: How many keys the server held when it was last asked.
     """
 
     run_id: str = ""
+    population: int = 0
     number: int = 1
     cursor: int = 0
     finished: bool = False

@@ -9,7 +9,8 @@ from outpost.codec import format_time
 from outpost.migrations.errors import Refused
 from outpost.migrations.failpoints import failpoint
 from outpost.migrations.redis import survey
-from outpost.migrations.redis.context import Context
+from outpost.migrations.redis.catalogue import READER
+from outpost.migrations.redis.context import Context, decoded
 from outpost.migrations.redis.families import Sorted, Sorter, old_of
 from outpost.migrations.redis.health import health
 from outpost.migrations.redis.odd import sorted_one
@@ -107,19 +108,22 @@ class Cleanup:
         applied = [state.applied_at for state in states if state.applied_at is not None]
         if applied and now - max(applied) < _SOAK:
             raise Refused("the migration is less than a day old; wait, or add --force to remove the old data now")
-        if needing := await self._servers(now):
+        if needing := await self._servers():
             raise Refused(f"servers that need the old data are alive: {', '.join(needing)}; stop them, or add --force")
 
-    async def _servers(self, now: datetime) -> Sequence[str]:
-        """Return the servers that have lately said that they read the old form: `{host: "<seconds> <format>"}`."""
-        present = await self._context.hash(self._context.keys.presence)
+    async def _servers(self) -> Sequence[str]:
+        """Return the servers that live and read an older form: `{name: "<seconds> <format>"}`, by its clock."""
+        key = self._context.keys.presence
+        now, present = await asyncio.gather(
+            self._context.redis.send("TIME", key=key), self._context.redis.send("HGETALL", key)
+        )
         needing: list[str] = []
-        for server, text in present.items():
+        for server, text in decoded(present).items():
             seconds, _, form = text.partition(" ")
-            recent = seconds.isdigit() and now.timestamp() - int(seconds) < _ALIVE.total_seconds()
-            if recent and form == "0":
+            recent = seconds.isdigit() and int(now[0]) - int(seconds) < _ALIVE.total_seconds()
+            if recent and not (form.isdigit() and int(form) >= READER):
                 needing.append(server)
-        return needing
+        return sorted(needing)
 
     async def _ready(self, run: Run, throttle: Throttle) -> None:
         await run.ready()

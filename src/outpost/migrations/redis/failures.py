@@ -8,8 +8,8 @@ from outpost.migrations.errors import LeaseLost, MigrationError
 from outpost.migrations.redis.errors import redis_errors
 from outpost.migrations.run import Run
 
-TRANSIENT_REPLIES = frozenset(("OOM", "MISCONF", "NOREPLICAS"))
-"""The server refuses writes for now: memory is full, it cannot save, or its replicas are away."""
+TRANSIENT_REPLIES = frozenset(("OOM", "MISCONF", "NOREPLICAS", "READONLY"))
+"""The server refuses writes for now: memory is full, it cannot save, replicas are away, or another takes its place."""
 
 
 @contextmanager
@@ -29,8 +29,8 @@ def migration_error(error: RedisError, run: Run | None = None) -> MigrationError
     """Return the MigrationError for an error of the client."""
     if isinstance(error, RedisReplyError) and error.code == "FENCED":
         if run is not None:
-            run.lose("a newer run has begun")
-        return LeaseLost("a newer run has begun; what was done is kept, and the newer run continues it")
+            run.lose(error.message)
+        return LeaseLost(f"{error.message}; what was done is kept, run it again")
     try:
         with redis_errors():
             raise error

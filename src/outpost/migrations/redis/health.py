@@ -1,4 +1,4 @@
-"""What a server says of itself: how far its replicas are behind, how full its memory is."""
+"""What a server says of itself: how many keys it has, how far its replicas are behind, how full its memory is."""
 
 import re
 
@@ -15,6 +15,14 @@ async def health(node: Node) -> Health:
     except RedisReplyError:
         return Health()
     return read_info(info)
+
+
+async def population(node: Node) -> int:
+    """Return how many keys a server has; 0 if it does not want to tell."""
+    try:
+        return await node.command("DBSIZE")
+    except RedisReplyError:
+        return 0
 
 
 def read_info(info: bytes) -> Health:

@@ -13,7 +13,8 @@ All start with the prefix of the deployment: `dp_001:`, or nothing without a dep
     outpost:migrate:presence           hash     servers that are alive, and the format they need
     outpost:migrate:steering           string   what a person asks of the holder of the lock
     outpost:migrate:probe              never written: what permissions are asked about
-    outpost:migrate:copy:<new key>     hash     a large record on its way to its new key, in the same slot
+    outpost:migrate:copy:<fence>:<new key>
+                                       hash     a large record on its way to its new key, in the same slot
 """
 
 from dataclasses import dataclass
@@ -74,9 +75,16 @@ class ToolKeys:
         return f"{self.prefix}outpost:migrate:presence"
 
     @property
+    def steering(self) -> str:
+        return f"{self.prefix}outpost:migrate:steering"
+
+    @property
     def probe(self) -> str:
         return f"{self.prefix}outpost:migrate:probe"
 
-    def copy(self, new_key: bytes) -> bytes:
+    def copy(self, new_key: bytes, fence: int) -> bytes:
+        """Args:
+        fence: Of the run that copies, so that no two runs write into one copy.
+        """
         # The first braces of a key say which slot it is in, and these are those of `new_key`.
-        return f"{self.prefix}outpost:migrate:copy:".encode() + new_key
+        return f"{self.prefix}outpost:migrate:copy:{fence}:".encode() + new_key

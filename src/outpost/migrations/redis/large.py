@@ -1,8 +1,9 @@
 """Copies a hash that is too large for one command, piece by piece, under a name of its own until it is whole.
 
-    tenant:acme:destinations  --HSCAN, HSET-->  outpost:migrate:copy:tenant:{acme}:destinations  --RENAMENX-->  new key
+    tenant:acme:destinations  --HSCAN, HSET-->  outpost:migrate:copy:7:tenant:{acme}:destinations  --RENAME-->  new key
 
-The copy lies in the slot of the new key, so the last step is atomic there, and gives way to a record that exists.
+The copy lies in the slot of the new key, so the last step is atomic there, and gives way to a record that exists. Its
+name holds the fence of the run, so that a run that was suspended in between never meets the half of a newer one.
 """
 
 import asyncio
@@ -11,10 +12,13 @@ from collections.abc import AsyncGenerator
 from outpost.clients.redis import RedisReplyError
 from outpost.migrations.failpoints import failpoint
 from outpost.migrations.redis.context import Context
-from outpost.migrations.redis.scripts import MAX_BYTES, MAX_FIELDS
+from outpost.migrations.redis.scripts import MAX_BYTES, MAX_FIELDS, script
 from outpost.migrations.run import Run
 
 _PIECE = 200
+_ARGUMENTS = 2_000
+_KEPT_MS = 3_600_000
+"""How long a copy outlives the run that was killed in the middle of it."""
 
 
 class TooLarge(Exception):
@@ -27,27 +31,22 @@ async def copy_large(context: Context, run: Run, old: bytes, new: bytes) -> bool
     Raises:
         TooLarge: It must be left alone.
     """
-    redis, copy = context.redis, context.keys.copy(new)
+    redis, copy, fence = context.redis, context.keys.copy(new, run.fence), run.fence
     length = await redis.command("HLEN", old)
     if length <= MAX_FIELDS:
         await _check_fields(context, old)
     await redis.command("UNLINK", copy)
     async for flat in _pieces(context, run, old):
         run.check()
-        await redis.command("HSET", copy, *flat)
+        await redis.run(script("piece"), [copy, *context.fence_keys], [fence, _KEPT_MS, *flat])
         failpoint("redis.piece")
     ttl = await redis.command("PTTL", old)
     if not await _same(context, run, old, copy, length):
         await redis.command("UNLINK", copy)
         return False
-    if ttl >= 0:
-        await redis.command("PEXPIRE", copy, max(ttl, 1))
-    run.check()
     failpoint("redis.whole")
-    renamed = await redis.command("RENAMENX", copy, new)
-    if not renamed:
-        await redis.command("UNLINK", copy)
-    return bool(renamed)
+    run.check()
+    return bool(await redis.run(script("whole"), [copy, new, *context.fence_keys], [fence, ttl]))
 
 
 async def _same(context: Context, run: Run, old: bytes, copy: bytes, length: int) -> bool:
@@ -64,8 +63,8 @@ async def _pieces(context: Context, run: Run, key: bytes) -> AsyncGenerator[list
     cursor = b"0"
     while True:
         cursor, flat = await context.redis.command("HSCAN", key, cursor, "COUNT", _PIECE)
-        if flat:
-            yield flat
+        for start in range(0, len(flat), _ARGUMENTS):  # the server may return more than it was asked for
+            yield flat[start : start + _ARGUMENTS]
         if cursor == b"0":
             return
         await run.ready()

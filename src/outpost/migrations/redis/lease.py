@@ -5,15 +5,18 @@
     <prefix>outpost:migration_fence          counter: never expires, never deleted
     <prefix>outpost:migrate:steering         string: what is asked of the holder of a token
 
-Each command and script uses one key, so that the four may lie on different nodes of a cluster. Three rules:
+Each command and script uses one key, so that the four may lie on different nodes of a cluster. Four rules:
 
 1. Only the lock says who holds it. An owner whose token is not in the lock is a leftover; a lock without its owner was
    taken by the original tool, and ends when it expires.
 2. A lock is taken for 90 s at first and for an hour once its owner has introduced itself: a process that dies in
    between does not look like the original tool for an hour.
 3. The owner hash refuses an owner with a lower fence, so one that was suspended in between overwrites nobody.
+4. Every hash of the tool remembers the fence of its last writer, so a counter that was deleted or evicted does not fall
+   back behind them.
 """
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -21,7 +24,9 @@ import msgspec
 from outpost.clients.redis import Redis, Script
 from outpost.migrations.lease import Steering, Timings
 from outpost.migrations.owner import Owner
+from outpost.migrations.redis.catalogue import MIGRATIONS
 from outpost.migrations.redis.errors import redis_errors
+from outpost.migrations.redis.keys import ToolKeys
 from outpost.migrations.report import Holder, Progress
 
 _RENEW = Script("""
@@ -49,10 +54,12 @@ redis.call('hset', KEYS[1], 'value', ARGV[1], 'fence', ARGV[2], 'owner', ARGV[3]
 redis.call('pexpire', KEYS[1], ARGV[4])
 return 1
 """)
+# A server whose memory is full refuses a script's first write unless that needs no memory, and none after it. So the
+# order of the two lets a heartbeat through that only replaces what is there.
 _BEAT = Script("""
 if redis.call('hget', KEYS[1], 'value') ~= ARGV[1] then return 0 end
-redis.call('hset', KEYS[1], 'heartbeat', redis.call('time')[1], 'progress', ARGV[2])
-return redis.call('pexpire', KEYS[1], ARGV[3])
+redis.call('pexpire', KEYS[1], ARGV[3])
+return redis.call('hset', KEYS[1], 'heartbeat', redis.call('time')[1], 'progress', ARGV[2])
 """)
 _FORGET = Script(
     "if redis.call('hget', KEYS[1], 'value') == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
@@ -76,11 +83,12 @@ class RedisLease:
         redis: A connection of its own, so that heartbeats do not wait behind the work.
         prefix: The deployment id followed by a colon, or empty.
         """
+        keys = ToolKeys(prefix)
         self._redis = redis
-        self._lock = f"{prefix}.outpost:migration_lock"
-        self._owner = f"{self._lock}:owner"
-        self._fence = f"{prefix}outpost:migration_fence"
-        self._steering = f"{prefix}outpost:migrate:steering"
+        self._lock, self._owner = keys.lock, keys.lock_owner
+        self._fence, self._steering = keys.fence, keys.steering
+        self._fenced = [self._owner, *(keys.state(each.name) for each in MIGRATIONS)]
+        self._fenced += [keys.store, keys.checkpoint, keys.quarantine]
         self._expiry = int(timings.expiry * 1000)
         self._first_expiry = int(timings.stale * 1000)
         self._timings = timings
@@ -101,7 +109,9 @@ class RedisLease:
 
     async def fence(self) -> int:
         with redis_errors():
-            return int(await self._redis.command("GET", self._fence) or 0)
+            futures = [self._redis.send("HGET", key, "fence") for key in self._fenced]
+            counter = self._redis.send("GET", self._fence)
+            return max(int(each or 0) for each in await asyncio.gather(counter, *futures))
 
     async def raise_fence(self, fence: int) -> None:
         with redis_errors():
@@ -143,7 +153,7 @@ class RedisLease:
             return None
         with redis_errors():
             # The fence first: a holder that is alive after all is stopped before another can begin.
-            await self._redis.command("INCR", self._fence)
+            await self.raise_fence(await self.fence() + 1)
             await self._redis.command("DEL", self._lock)
             await self._redis.command("DEL", self._owner)
         return holder

@@ -13,7 +13,7 @@ from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.failures import migration_error, translated
 from outpost.migrations.redis.history import History
 from outpost.migrations.redis.plan import Planner
-from outpost.migrations.redis.preflight import Need, preflight
+from outpost.migrations.redis.preflight import Need, preflight, refuse_unfit
 from outpost.migrations.redis.quarantine import RedisQuarantine
 from outpost.migrations.redis.state import StateStore, state_of
 from outpost.migrations.redis.verify import Verifier
@@ -101,15 +101,19 @@ class RedisLine:
 
     async def preflight(self) -> Sequence[Check]:
         with translated():
-            pending = [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
-            planner = Planner(self._context)
-            need = Need(growth_bytes=await planner.growth(pending), scratch_key=self._context.keys.probe)
-            return [*await preflight(self._context.redis, need), await self._verifier.bookkeeping()]
+            return [*await self._fitness(), await self._verifier.bookkeeping()]
 
     async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
         with translated(run):
+            if not all(state.satisfied for state in await self.states()):  # another run may have ended before this one
+                refuse_unfit(await self._fitness())
             applied = await Applier(self._context, run).apply(until)
         return [state for state in await self.states() if state.id.partition("/")[2] in applied]
+
+    async def _fitness(self) -> Sequence[Check]:
+        pending = [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
+        need = Need(growth_bytes=await Planner(self._context).growth(pending), scratch_key=self._context.keys.probe)
+        return await preflight(self._context.redis, need)
 
     async def verify(self, request: VerifyRequest) -> Sequence[Check]:
         with translated():

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from outpost.clients.redis import Node, RedisReplyError, RedisUnavailable, Scan
+from outpost.migrations.errors import MigrationError, Refused
 from outpost.migrations.failpoints import failpoint
 from outpost.migrations.redis.aside import Aside
-from outpost.migrations.redis.books import Tally
 from outpost.migrations.redis.checkpoint import Checkpoint, NodeMark
+from outpost.migrations.redis.errors import code_of
 from outpost.migrations.redis.failures import TRANSIENT_REPLIES, migration_error
 from outpost.migrations.redis.families import Sorter
-from outpost.migrations.redis.health import health
+from outpost.migrations.redis.health import health, population
 from outpost.migrations.redis.odd import OddOnes
 from outpost.migrations.redis.work import Done, Task, Worker
 from outpost.migrations.run import Run
@@ -27,6 +28,11 @@ _CHECKPOINT_EVERY = 2.0
 _HEALTH_EVERY = 1.0
 _PAUSE = 0.25
 _PATIENCE = 60.0
+_FULL_PATIENCE = 300.0
+"""Memory that is full, unlike a replica that is behind, seldom mends itself."""
+
+_LOST_SHARE = 0.5
+"""A server that comes back with less than this share of its keys has lost them; a server at work deletes far fewer."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,11 @@ class NodePass:
                 await self._same_server()
                 await self._pages()
             except (RedisUnavailable, RedisReplyError) as error:
-                if isinstance(error, RedisReplyError) and error.code not in TRANSIENT_REPLIES:
+                if isinstance(error, RedisReplyError) and code_of(error) not in TRANSIENT_REPLIES:
                     raise migration_error(error, self._run) from error
                 now = time.monotonic()
                 deadline = now + _PATIENCE if deadline is None or self.mark.cursor != before else deadline
-                if now > deadline:
+                if now > deadline or self._run.silent:
                     raise migration_error(error, self._run) from error
                 self._hold(str(error))
                 await asyncio.sleep(_PAUSE)
@@ -108,14 +114,27 @@ class NodePass:
         failpoint("redis.checkpointed")
 
     async def _same_server(self) -> None:
-        """Begin the pass again if the server has restarted or another has taken its place: its cursors differ."""
-        run_id = await self.node.run_id() or ""
-        if self.mark.run_id and self.mark.run_id != run_id:
+        """Begin the pass again if the server has restarted or another has taken its place: its cursors differ.
+
+        Raises:
+            MigrationError: It came back without its keys, or without the lock of this run.
+        """
+        run_id, keys = await self.node.run_id() or "", await population(self.node)
+        before = self.mark.population
+        again = bool(self.mark.run_id) and self.mark.run_id != run_id
+        if again:
             self.restarted = True
             self.mark.cursor = 0
             self.mark.finished = False
             self.mark.keys = 0
-        self.mark.run_id = run_id
+        self.mark.run_id, self.mark.population = run_id, keys
+        if again:
+            if keys < before * _LOST_SHARE:
+                raise MigrationError(
+                    f"redis {self.node.endpoint} has restarted without its data: it held {before:,} keys and holds "
+                    f"{keys:,}; restore it, then run it again, which goes on with what is there"
+                )
+            await self._run.confirm()
 
     async def _pages(self) -> None:
         task = self._tools.task
@@ -134,8 +153,13 @@ class NodePass:
                     await self._book(under_way.popleft())
         except BaseExceptionGroup as errors:
             raise first_of(errors) from None
-        self.mark.finished = True
-        await self.write_mark()
+        # Between two commands the connection may have been opened anew, to a server that began again: then the cursors
+        # before it and after it belong to different scans.
+        scanned = self.mark.run_id
+        await self._same_server()
+        if self.mark.run_id == scanned:
+            self.mark.finished = True
+            await self.write_mark()
 
     async def _page(self, keys: list[bytes], batch: int) -> Done:
         failpoint("redis.page")
@@ -169,7 +193,15 @@ class NodePass:
         await self._run.ready()
         if time.monotonic() - self._looked_at < _HEALTH_EVERY:
             return
-        while reason := self.throttle.pause(await health(self.node)):
+        full_since: float | None = None
+        while reason := self.throttle.pause(state := await health(self.node)):
+            now = time.monotonic()
+            full_since = (full_since or now) if self.throttle.full(state) else None
+            if full_since is not None and now - full_since > _FULL_PATIENCE:
+                raise Refused(
+                    f"redis {self.node.endpoint}: {reason} for {now - full_since:.0f} s; raise maxmemory, or permit "
+                    "more with --max-memory, then run it again; what was done is kept"
+                )
             self._hold(reason)
             await asyncio.sleep(_PAUSE)
             await self._run.ready()
@@ -194,6 +226,8 @@ def first_of(errors: _Group) -> BaseException:
     return min(flat, key=lambda error: isinstance(error, RedisUnavailable))
 
 
-def fresh_mark(number: int, books: Tally | None = None, run_id: str = "") -> NodeMark:
-    """Return the mark of a pass that begins."""
-    return NodeMark(number=number, run_id=run_id, books=books or Tally())
+def fresh_mark(number: int, earlier: NodeMark | None = None) -> NodeMark:
+    """Return the mark of a pass that begins, after the pass that `earlier` is of."""
+    if earlier is None:
+        return NodeMark(number=number)
+    return NodeMark(number=number, run_id=earlier.run_id, population=earlier.population, books=earlier.books)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from outpost.clients.redis import Node, Redis, RedisReplyError
+from outpost.migrations.errors import Refused
 from outpost.migrations.redis.errors import redis_errors
 from outpost.migrations.report import Check
 
@@ -12,7 +13,7 @@ OLDEST = (6, 2)
 GROWTH_RESERVE = 1.2
 """Room wanted for what copying adds, as a multiple of its estimate."""
 
-_NEEDED = (
+NEEDED = (
     ("GET", "{key}"),
     ("SET", "{key}", "1"),
     ("DEL", "{key}"),
@@ -22,7 +23,8 @@ _NEEDED = (
     ("TYPE", "{key}"),
     ("EXISTS", "{key}"),
     ("COPY", "{key}", "{key}:copy"),
-    ("RENAMENX", "{key}", "{key}:copy"),
+    ("PERSIST", "{key}"),
+    ("RENAME", "{key}", "{key}:copy"),
     ("MEMORY", "USAGE", "{key}"),
     ("HGETALL", "{key}"),
     ("HMGET", "{key}", "a"),
@@ -38,6 +40,10 @@ _NEEDED = (
     ("EVALSHA", "0" * 40, "1", "{key}"),
 )
 """The commands of a run, as ACL DRYRUN takes them."""
+
+
+_STOPPING = ("version", "role", "eviction", "memory", "permissions")
+"""What a run cannot or must not begin with; the rest endangers it, and `doctor` tells."""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +75,17 @@ async def preflight(redis: Redis, need: Need) -> Sequence[Check]:
             checks += await _node(node, need, share=1 / len(nodes))
     checks.append(_secret(need))
     return checks
+
+
+def refuse_unfit(checks: Sequence[Check]) -> None:
+    """Let nothing begin that cannot end.
+
+    Raises:
+        Refused: One of the checks of `preflight` says so.
+    """
+    for check in checks:
+        if not check.ok and check.name.rpartition(": ")[2] in _STOPPING:
+            raise Refused(f"{check.name}: {'; '.join(check.differences)}; mend it with: {check.repair}")
 
 
 async def _node(node: Node, need: Need, *, share: float) -> Sequence[Check]:
@@ -163,7 +180,7 @@ async def _permissions(node: Node, scratch_key: str) -> Check:
     except RedisReplyError:
         return _fine(node, "permissions", note="not known before they are used: ACL is not permitted here")
     missing: list[str] = []
-    for command in _NEEDED:
+    for command in NEEDED:
         words = [word.replace("{key}", scratch_key) for word in command]
         try:
             verdict = await node.command("ACL", "DRYRUN", user, *words)

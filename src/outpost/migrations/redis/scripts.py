@@ -17,6 +17,13 @@ MAX_BYTES = 1024 * 1024
 _CONSTANTS = f"""\
 local KEPT, MAX_FIELDS, MAX_BYTES = '{KEPT}', {MAX_FIELDS}, {MAX_BYTES}
 local DRY, DO = true, {{}}
+local function REFUSED(key, own)
+  local seen = redis.call('GET', key)
+  if not seen and tonumber(own) > 0 then
+    return redis.error_reply('FENCED the fence of the run is gone: the server was emptied or has evicted it')
+  end
+  if seen and tonumber(seen) > tonumber(own) then return redis.error_reply('FENCED a newer run has begun') end
+end
 local function DRY_OF(text) return text ~= '' end
 local function DO_OF(text)
   local function has(part) return string.find(text, part, 1, true) ~= nil end

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from outpost.clients.redis import Node, RedisReplyError
+from outpost.clients.redis import Node
 from outpost.migrations.errors import MigrationError
 from outpost.migrations.redis.aside import Aside
 from outpost.migrations.redis.books import Tally, imbalance
 from outpost.migrations.redis.checkpoint import Checkpoint, NodeMark, PassPlan
 from outpost.migrations.redis.context import Context
+from outpost.migrations.redis.health import population
 from outpost.migrations.redis.node_pass import NodePass, Tools, first_of, fresh_mark
 from outpost.migrations.redis.work import Task
 from outpost.migrations.redis.workers import worker_for
@@ -96,7 +97,7 @@ class Upgrade:
             if endpoint not in there:
                 self._absent.add(mark.books)
         self._earlier = sum(each.mark.keys for each in self._passes)
-        self._total = sum(await asyncio.gather(*(_size(node) for node in nodes)))
+        self._total = sum(await asyncio.gather(*(population(node) for node in nodes)))
         self._started = time.monotonic()
         try:
             async with asyncio.TaskGroup() as group:
@@ -118,7 +119,7 @@ class Upgrade:
         if mark is None:
             mark = fresh_mark(plan.number)
         elif mark.number != plan.number:
-            mark = fresh_mark(plan.number, mark.books, mark.run_id)
+            mark = fresh_mark(plan.number, mark)
         throttle = Throttle(self._run.limits)
         tools = Tools(self._task, self._worker, self._aside, self._checkpoint, throttle, self._progress)
         return NodePass(node, self._run, tools, mark)
@@ -142,10 +143,3 @@ class Upgrade:
                 checkpoint_age_seconds=now - min(each.checkpoint_at for each in self._passes),
             )
         )
-
-
-async def _size(node: Node) -> int:
-    try:
-        return await node.command("DBSIZE")
-    except RedisReplyError:
-        return 0

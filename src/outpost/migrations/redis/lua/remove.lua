@@ -3,8 +3,8 @@
 --%records
 local at = 1
 if ARGV[1] ~= '' then
-  local seen = call('GET', KEYS[1])
-  if seen and tonumber(seen) > tonumber(ARGV[1]) then return redis.error_reply('FENCED a newer run has begun') end
+  local refused = REFUSED(KEYS[1], ARGV[1])
+  if refused then return refused end
   at = 2
 end
 local changed = 0

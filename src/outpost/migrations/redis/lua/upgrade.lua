@@ -16,10 +16,8 @@ local kept, gone = 0, 0
 local LOOK = DRY or DO.careful or DO.doubt -- whether to look for a new record first; COPY does not replace one
 
 if ARGV[1] ~= '' then
-  local seen = call('GET', KEYS[1])
-  if seen and tonumber(seen) > tonumber(ARGV[1]) then
-    return redis.error_reply('FENCED a newer run has begun')
-  end
+  local refused = REFUSED(KEYS[1], ARGV[1])
+  if refused then return refused end
   at = 2
 end
 

@@ -155,6 +155,14 @@ class Coordinator:
 
     @asynccontextmanager
     async def running(self, command: str, request: ApplyRequest, done: Sequence[MigrationState]) -> AsyncGenerator[Run]:
+        """Hold the lease of every store and yield the run that works under them.
+
+        Args:
+            done: What the run has applied so far, for the message of a failure.
+
+        Raises:
+            Refused: No store can hold a lease.
+        """
         leases = self._leases()
         if not leases and not request.single_runner:
             names = ", ".join(line.name for line in self.lines)

@@ -15,7 +15,7 @@ from outpost.migrations.lease import Timings
 from outpost.migrations.line import VerifyRequest
 from outpost.migrations.sql.line import SqlLine
 from outpost.migrations.sql.script import parse
-from outpost.migrations.sql.sqlite.dialect import SQLiteDialect, sqlite_line
+from outpost.migrations.sql.sqlite.dialect import SQLiteDialect, sqlite_line, sqlite_scripts
 from outpost.migrations.sql.sqlite.files import LocalFile
 
 INITIAL = "sqlite/000001_initial"
@@ -171,11 +171,11 @@ async def test_a_run_with_an_older_fence_writes_nothing(path: Path) -> None:
     coordinator = _coordinator(path)
     second = SqlLine(
         SQLiteDialect(LocalFile(path), Timings()),
-        [*sqlite_line(path)._scripts, parse("000002_step.sql", "CREATE TABLE late (a);")],
+        [*sqlite_scripts(), parse("000002_step.sql", "CREATE TABLE late (a);")],
     )
     await coordinator.unlock()
 
-    async with Coordinator([second])._running("apply", ApplyRequest(), []) as run:
+    async with Coordinator([second]).running("apply", ApplyRequest(), []) as run:
         _change(path, "UPDATE outpost_migration_lease SET fence = fence + 5")
         with pytest.raises(LeaseLost, match="fence"):
             await second.apply(run, until=None)

@@ -90,7 +90,7 @@ def _allowing_loopback(settings: Settings) -> Settings:
 def _welcome(settings: Settings, key_file: Path, port: int) -> str:
     base = f"http://127.0.0.1:{port}"
     if settings.is_set("API_KEY"):
-        key, where = "$API_KEY", "the one you set as API_KEY"
+        key, where = "$API_KEY", "the one you set as API_KEY; set it in the other terminal, too"
     else:
         key, where = f"$(cat '{key_file}')", f"in {key_file}"
     topic = settings.topics.names[0] if settings.topics.names else "user.created"

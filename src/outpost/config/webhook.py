@@ -32,7 +32,8 @@ class WebhookSettings(Section, frozen=True, kw_only=True):
         Key(
             "DESTINATIONS_WEBHOOK_PROXY_URL",
             "destinations.webhook.proxy_url",
-            "Proxy for all webhooks; may hold a user and a password.",
+            "Proxy for all webhooks, `http://user:password@host:port`. It looks up their names, so keeping them away "
+            "from internal ones is its part; its own address needs no EGRESS_ALLOW.",
             secret=True,
             url=True,
         ),

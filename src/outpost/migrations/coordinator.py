@@ -101,7 +101,7 @@ class Coordinator:
         if not await self.pending():
             return Applied(steps=[])
         done: list[MigrationState] = []
-        async with self._running("apply", request, done) as run:
+        async with self.running("apply", request, done) as run:
             for line in self.lines:
                 done += await line.apply(run, until=request.until)
         return Applied(steps=done)
@@ -113,7 +113,7 @@ class Coordinator:
             Refused: It may still be needed.
         """
         removed: list[CleanupItem] = []
-        async with self._running("cleanup", request, []) as run:
+        async with self.running("cleanup", request, []) as run:
             for line in self.lines:
                 removed += await line.cleanup(run, force=force)
         return removed
@@ -126,12 +126,12 @@ class Coordinator:
 
     async def retry_quarantined(self, request: ApplyRequest, keys: Sequence[str]) -> int:
         """Take quarantined records (all if `keys` is empty) back into the work of the next `apply`."""
-        async with self._running("quarantine retry", request, []) as run:
+        async with self.running("quarantine retry", request, []) as run:
             return sum([await line.quarantine.retry(run, keys) for line in self.lines if line.quarantine])
 
     async def accept_quarantined(self, request: ApplyRequest, keys: Sequence[str], reason: str) -> int:
         """Let quarantined records (all if `keys` is empty) stay as they are for good."""
-        async with self._running("quarantine accept", request, []) as run:
+        async with self.running("quarantine accept", request, []) as run:
             return sum([await line.quarantine.accept(run, keys, reason) for line in self.lines if line.quarantine])
 
     async def unlock(self, *, store: str | None = None) -> Sequence[Holder]:
@@ -154,9 +154,15 @@ class Coordinator:
         return any(heard)
 
     @asynccontextmanager
-    async def _running(
-        self, command: str, request: ApplyRequest, done: Sequence[MigrationState]
-    ) -> AsyncGenerator[Run]:
+    async def running(self, command: str, request: ApplyRequest, done: Sequence[MigrationState]) -> AsyncGenerator[Run]:
+        """Hold the lease of every store and yield the run that works under them.
+
+        Args:
+            done: What the run has applied so far, for the message of a failure.
+
+        Raises:
+            Refused: No store can hold a lease.
+        """
         leases = self._leases()
         if not leases and not request.single_runner:
             names = ", ".join(line.name for line in self.lines)

@@ -4,12 +4,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from outpost import __version__
-from outpost.clients.http import HttpClient
+from outpost.clients.http import HttpClient, InvalidUrl, Proxy
 from outpost.config.settings import Settings
 from outpost.destinations.egress import EgressPolicy
 from outpost.destinations.registry import Registry
 from outpost.destinations.webhook.provider import WebhookProvider
 from outpost.destinations.webhook.settings import WebhookSettings
+from outpost.domain.errors import ConfigurationError
 
 
 @asynccontextmanager
@@ -20,12 +21,24 @@ async def open_registry(settings: Settings) -> AsyncGenerator[Registry]:
         ConfigurationError: A setting of a type cannot work.
     """
     egress = EgressPolicy(guard=settings.egress.guard, allow=settings.egress.allow)
-    client = HttpClient(check=egress.check)
+    client = HttpClient(check=egress.check, proxy=webhook_proxy(settings))
     try:
         async with Registry([WebhookProvider(webhook_settings(settings), client)]) as registry:
             yield registry
     finally:
         await client.aclose()
+
+
+def webhook_proxy(settings: Settings) -> Proxy | None:
+    """Raises ConfigurationError, which does not quote the URL: it may hold a password."""
+    if not settings.webhook.proxy_url:
+        return None
+    try:
+        return Proxy.parse(settings.webhook.proxy_url)
+    except InvalidUrl as error:
+        raise ConfigurationError(
+            f"DESTINATIONS_WEBHOOK_PROXY_URL: {error}; give one as in http://user:password@proxy.example.com:3128"
+        ) from None
 
 
 def webhook_settings(settings: Settings) -> WebhookSettings:

@@ -32,7 +32,7 @@ async def test_a_run_that_is_about_another_store_leaves_no_trace(line: LineUnder
     await line.original(3)
     (ours,) = line.coordinator.lines
 
-    async with line.coordinator._running("apply", ApplyRequest(single_runner=True), []) as run:
+    async with line.coordinator.running("apply", ApplyRequest(single_runner=True), []) as run:
         assert await ours.apply(run, until=None) == []
 
     assert await line.rows("SELECT count() FROM system.tables WHERE database = currentDatabase()") == [(3,)]

@@ -81,7 +81,7 @@ async def test_the_reference_cannot_run_while_we_do(database: PostgresDatabase) 
     coordinator = database.coordinator()
     number = lock_id("public", f"/{database.target.database}")
 
-    async with coordinator._running("apply", ApplyRequest(), []):
+    async with coordinator.running("apply", ApplyRequest(), []):
         during = await database.value("SELECT pg_try_advisory_lock($1)", number)
     after = await database.value("SELECT pg_try_advisory_lock($1)", number)
 
@@ -104,7 +104,7 @@ async def test_a_run_whose_lock_was_revoked_commits_nothing_more(database: Postg
     coordinator = Coordinator([line], timings=QUICK)
     await database.apply(4)
 
-    async with coordinator._running("apply", ApplyRequest(), []) as run:
+    async with coordinator.running("apply", ApplyRequest(), []) as run:
         await database.coordinator().unlock()
         with pytest.raises(LeaseLost):
             await line.apply(run, until=None)

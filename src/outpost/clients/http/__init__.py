@@ -19,9 +19,12 @@ from outpost.clients.http.errors import (
     NameNotResolved,
     NetworkUnreachable,
     ProtocolError,
+    ProxyUnavailable,
     TlsFailed,
+    TunnelRefused,
 )
 from outpost.clients.http.names import Address, Resolver
+from outpost.clients.http.proxy import Proxy
 from outpost.clients.http.response import Response
 from outpost.clients.http.url import InvalidUrl, Url
 
@@ -38,8 +41,11 @@ __all__ = [
     "NameNotResolved",
     "NetworkUnreachable",
     "ProtocolError",
+    "Proxy",
+    "ProxyUnavailable",
     "Resolver",
     "Response",
     "TlsFailed",
+    "TunnelRefused",
     "Url",
 ]

@@ -8,6 +8,7 @@ from outpost.clients.http.dialler import AddressCheck, Dialler
 from outpost.clients.http.errors import DeadlineExceeded
 from outpost.clients.http.names import Names, Resolver
 from outpost.clients.http.pool import Pool
+from outpost.clients.http.proxy import Proxy, ProxyRoute
 from outpost.clients.http.response import Response
 from outpost.clients.http.url import Url
 
@@ -26,6 +27,7 @@ class HttpClient:
         self,
         *,
         check: AddressCheck | None = None,
+        proxy: Proxy | None = None,
         resolver: Resolver | None = None,
         max_idle: int = 512,
         max_idle_per_host: int = 256,
@@ -36,7 +38,8 @@ class HttpClient:
 
         Args:
             check: Says which addresses a host may have. It sees every new connection; an idle connection was seen when
-                it was opened.
+                it was opened. With a proxy it sees, at each request, only hosts that are addresses.
+            proxy: Carries every request, and looks up the names in them.
             resolver: Looks names up; default: the system's own. What it says is kept for 15 s.
             max_idle: Most connections that wait for their next request.
             max_idle_per_host: Most of them to one scheme, host and port.
@@ -45,8 +48,19 @@ class HttpClient:
         """
         self._pool = Pool(max_idle=max_idle, max_idle_per_host=max_idle_per_host, idle_timeout=idle_timeout)
         self._names = Names(resolver)
-        self._dialler = Dialler(pool=self._pool, names=self._names, check=check, ssl_context=ssl_context)
+        self._route: ProxyRoute | None = None
+        self._dialler: Dialler | ProxyRoute
+        if proxy is None:
+            self._dialler = Dialler(pool=self._pool, names=self._names, check=check, ssl_context=ssl_context)
+        else:
+            to_proxy = Dialler(pool=self._pool, names=self._names, check=None, ssl_context=ssl_context)
+            self._route = self._dialler = ProxyRoute(proxy, pool=self._pool, dialler=to_proxy, check=check)
         self._closed = False
+
+    @property
+    def proxied(self) -> bool:
+        """Whether requests go through a proxy."""
+        return self._route is not None
 
     @property
     def connections_opened(self) -> int:
@@ -97,27 +111,30 @@ class HttpClient:
             raise ValueError("head must consist of complete header lines, each ended by CR LF, without an empty one")
         if self._closed:
             raise RuntimeError("the HTTP client is closed")
+        origin, start = (url.origin, url.after_method) if self._route is None else self._route.way(url)
         if body or method not in _USUALLY_BODILESS:
-            wire = b"%b%b%bContent-Length: %d\r\n\r\n" % (method, url.after_method, head, len(body))
+            wire = b"%b%b%bContent-Length: %d\r\n\r\n" % (method, start, head, len(body))
             if len(body) <= PIECE:
                 wire += body
                 body = b""
         else:
-            wire = b"%b%b%b\r\n" % (method, url.after_method, head)
+            wire = b"%b%b%b\r\n" % (method, start, head)
         head_only = method == b"HEAD"
-        connection = self._pool.take(url.origin)
+        connection = self._pool.take(origin)
         if connection is not None:
             future = connection.send(wire, body, head_only=head_only, max_body=max_body, deadline=deadline)
             try:
-                return await future
+                response = await future
+                return response if self._route is None else self._route.judged(url, response)
             except StaleConnection:
                 pass  # on to a new one
             except BaseException:
                 connection.abandon(future)
                 raise
-        return await self._on_a_new_connection(
+        response = await self._on_a_new_connection(
             url, wire, body, head_only=head_only, max_body=max_body, deadline=deadline
         )
+        return response if self._route is None else self._route.judged(url, response)
 
     async def aclose(self) -> None:
         """Close the connections that are idle and refuse further requests.

@@ -3,6 +3,8 @@
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from outpost.clients.http.connection import Connection
 from outpost.clients.http.errors import DeadlineExceeded, HttpError, NetworkUnreachable, TlsFailed, translated
@@ -18,7 +20,10 @@ The client connects to what is returned and to nothing else. Addresses are as lo
 (mapped, NAT64, 6to4) are the check's to unwrap. An exception of the check is the request's failure, unchanged.
 """
 
-_TLS_GOODBYE_SECONDS = 1.0
+TLS_GOODBYE_SECONDS = 1.0
+"""How long a peer may take to say goodbye."""
+
+_Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 
 
 class Dialler:
@@ -33,7 +38,12 @@ class Dialler:
         self._ssl_context = ssl_context
 
     async def open(self, url: Url, *, deadline: float) -> Connection:
-        """Open a connection to the first address that answers.
+        """Open a connection for requests of the URL's origin; the rest is as `dial` says."""
+        new = partial(Connection, self._pool, asyncio.get_running_loop(), origin=url.origin, endpoint=url.endpoint)
+        return await self.dial(url, new, deadline=deadline)
+
+    async def dial(self, url: Url, new: Callable[[], _Protocol], *, deadline: float) -> _Protocol:
+        """Connect a new protocol to the first address that answers.
 
         The caller ends the wait at `deadline`; here it only shares the time out among the addresses, so that one that
         swallows packets does not keep the next from being tried.
@@ -51,7 +61,7 @@ class Dialler:
             share = (deadline - loop.time()) / left if left > 1 else None
             try:
                 async with asyncio.timeout(share):
-                    return await self._connect(url, address)
+                    return await self._connect(url, address, new())
             except TimeoutError:
                 failure = DeadlineExceeded(url.endpoint, "connecting")
             except OSError as error:
@@ -71,28 +81,27 @@ class Dialler:
             addresses = await self._names.addresses(url.host, url.port, url.endpoint)
         return addresses if self._check is None else self._check(url.host, addresses)
 
-    async def _connect(self, url: Url, address: Address) -> Connection:
+    async def _connect(self, url: Url, address: Address, protocol: _Protocol) -> _Protocol:
         loop = asyncio.get_running_loop()
-        connection = Connection(self._pool, loop, origin=url.origin, endpoint=url.endpoint)
         try:
             if url.scheme == "https":
                 await loop.create_connection(
-                    lambda: connection,
+                    lambda: protocol,
                     str(address),
                     url.port,
-                    ssl=self._tls(),
+                    ssl=self.tls(),
                     server_hostname=url.host.removesuffix("."),
-                    ssl_shutdown_timeout=_TLS_GOODBYE_SECONDS,
+                    ssl_shutdown_timeout=TLS_GOODBYE_SECONDS,
                 )
             else:
-                await loop.create_connection(lambda: connection, str(address), url.port)
+                await loop.create_connection(lambda: protocol, str(address), url.port)
         except BaseException:
             # It may have been made in this very moment, and uvloop then closes it without telling it.
-            self._pool.closed(connection)
+            self._pool.closed(protocol)
             raise
-        return connection
+        return protocol
 
-    def _tls(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
         """Return the context of all connections, made once when first needed: reading CAs takes a while."""
         if self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()

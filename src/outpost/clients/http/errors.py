@@ -8,7 +8,9 @@
     ├── DeadlineExceeded      the time was up, whatever the request was doing
     ├── TlsFailed             the handshake or the certificate
     ├── ProtocolError         the answer is not HTTP, or exceeds a limit
-    └── ConnectionClosed      the server closed before its answer was complete
+    ├── ConnectionClosed      the server closed before its answer was complete
+    ├── ProxyUnavailable      the proxy cannot be used, by nobody and for no server
+    └── TunnelRefused         the proxy has no way to this server, or allows none
 
 Each message names host and port and never holds a byte of a header, a body or a path, nor the address a name resolved
 to. What is this machine's own trouble (no file descriptor, no memory) is no HttpError: the OSError comes through.
@@ -84,6 +86,28 @@ class ConnectionClosed(HttpError):
     """The server closed the connection before its answer was complete."""
 
     sentence = "the server closed the connection before its answer was complete"
+
+
+class ProxyUnavailable(HttpError):
+    """The proxy does not take connections, or not with this user and password; says nothing about the server."""
+
+    sentence = "the proxy cannot be used"
+
+
+class TunnelRefused(HttpError):
+    """The proxy did not open a way to the server.
+
+    Attributes:
+        status: What the proxy answered.
+        headers: Of its answer, names in lower case.
+    """
+
+    sentence = "the proxy opened no way to the server"
+
+    def __init__(self, endpoint: str, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        super().__init__(endpoint, f"status {status}")
+        self.status = status
+        self.headers = headers
 
 
 _REFUSED = {errno.ECONNREFUSED}

@@ -24,7 +24,7 @@ class Pool:
         self._max_idle = max_idle
         self._max_idle_per_host = min(max_idle, max_idle_per_host)
         self._idle_timeout = idle_timeout
-        self._open: set[Connection] = set()
+        self._open: set[asyncio.Protocol] = set()
         self._by_origin: dict[str, list[Connection]] = {}
         self._idle_since: dict[Connection, float] = {}  # the longest idle first
         self._timer: asyncio.TimerHandle | None = None
@@ -77,8 +77,8 @@ class Pool:
         self.connections_opened += 1
         self._open.add(connection)
 
-    def closed(self, connection: Connection) -> None:
-        """Count a connection out; may be repeated."""
+    def closed(self, connection: asyncio.Protocol) -> None:
+        """Count a connection out, if it was counted; may be repeated."""
         self._open.discard(connection)
 
     def close(self) -> None:

@@ -18,12 +18,15 @@ from outpost.clients.http import (
     InvalidUrl,
     NameNotResolved,
     NetworkUnreachable,
+    ProxyUnavailable,
     Response,
     TlsFailed,
+    TunnelRefused,
     Url,
 )
 from outpost.destinations.egress import EgressRefused
 from outpost.destinations.webhook.headers import HeaderPlan
+from outpost.destinations.webhook.proxied import code_of_answer, code_of_refusal
 from outpost.destinations.webhook.secrets import PREVIOUS, SECRET, ends_at
 from outpost.destinations.webhook.settings import WebhookSettings
 from outpost.destinations.webhook.signature import Key, Signer
@@ -90,10 +93,16 @@ class WebhookSender:
             return _failed("egress_refused", msgspec.json.encode({"error": str(error)}))
         except _TooManyRedirects:
             return _failed("redirect_error", None)
+        except ProxyUnavailable as error:  # the operator's; the destination has no part in it
+            raise Unavailable(f"webhooks cannot be sent now: {error}") from error
+        except TunnelRefused as error:
+            return _failed(code_of_refusal(error), None)
         except HttpError as error:
             return _failed(next(code for kind, code in _CODES if isinstance(error, kind)), None)
         except OSError as error:  # this machine's own trouble; the destination has no part in it
             raise Unavailable(f"webhooks cannot be sent now: {error.strerror}") from error
+        if self._client.proxied and (code := code_of_answer(response.headers)):
+            return _failed(code, None)
         return self._result(response)
 
     async def close(self) -> None:

@@ -25,6 +25,7 @@ from outpost.clients.http import (
     NameNotResolved,
     NetworkUnreachable,
     ProtocolError,
+    Proxy,
     Response,
     TlsFailed,
 )
@@ -34,6 +35,7 @@ from outpost.destinations.webhook.settings import WebhookSettings
 from outpost.domain.delivery import DeliveryResult, DeliveryTask
 from outpost.domain.errors import Unavailable
 from tests.support.builders import a_destination, an_event
+from tests.support.http_proxy import HttpProxy
 
 NOW = datetime(2024, 6, 1, 8, 23, 36, tzinfo=UTC)
 BODY = b'{"user_id":"usr_123","email":"user@example.com"}'
@@ -487,3 +489,70 @@ async def test_a_refused_name_does_not_tell_its_address() -> None:
 
     assert result.code == "egress_refused"
     assert "10.20.30.40" not in response_data(result)["error"]
+
+
+class TestProxy:
+    """Every webhook goes through a proxy of the operator's."""
+
+    @pytest.fixture
+    async def proxy(self) -> AsyncIterator[HttpProxy]:
+        async with HttpProxy(user="me", password="right") as proxy:
+            yield proxy
+
+    @staticmethod
+    async def send(proxy: HttpProxy, url: str, *, password: str = "right", **settings: Any) -> DeliveryResult:
+        address = Proxy.parse(f"http://me:{password}@127.0.0.1:{proxy.port}")
+        async with HttpClient(proxy=address, check=EgressPolicy().check) as client:
+            return await send(client, url, **settings)
+
+    async def test_a_webhook_gets_its_event_through_it(self, proxy: HttpProxy, receiver: Receiver) -> None:
+        result = await self.send(proxy, f"http://hooks.example:{receiver.port}/hook")
+
+        assert (result.status, result.code) == ("success", "200")
+        assert receiver.requests[0].headers["x-outpost-signature"] == A1
+
+    async def test_a_proxy_that_cannot_be_used_is_no_attempt(self, proxy: HttpProxy) -> None:
+        with pytest.raises(Unavailable) as caught:
+            await self.send(proxy, "https://hooks.example/hook", password="wrong")
+
+        assert "wrong" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("said", "code"),
+        [
+            ("502 Bad", "connection_refused"),
+            ("503 No\r\nx-envoy-response-flags: DF", "dns_error"),
+            ("503 No\r\nx-envoy-response-flags: UT,URX", "timeout"),
+            ("503 No\r\nx-envoy-response-flags: new", "network_error"),
+            ("403 Forbidden", "egress_refused"),
+            ("407 Not this one", "egress_refused"),
+        ],
+    )
+    async def test_a_refused_tunnel_is_a_failed_attempt(self, proxy: HttpProxy, said: str, code: str) -> None:
+        proxy.says = f"HTTP/1.1 {said}\r\nContent-Length: 0\r\n\r\n".encode()
+        result = await self.send(proxy, "https://hooks.example/hook")
+
+        assert (result.status, result.code) == ("failed", code)
+
+    @pytest.mark.parametrize(
+        ("flags", "status", "code"), [("UF", "failed", "connection_refused"), ("-", "success", "200")]
+    )
+    async def test_an_answer_that_envoy_made_up_is_not_the_webhooks(
+        self, proxy: HttpProxy, flags: str, status: str, code: str
+    ) -> None:
+        proxy.says = f"HTTP/1.1 200 OK\r\nx-envoy-response-flags: {flags}\r\nContent-Length: 2\r\n\r\nok".encode()
+        result = await self.send(proxy, "http://hooks.example/hook")
+
+        assert (result.status, result.code) == (status, code)
+
+    async def test_a_private_address_is_refused_before_the_proxy_hears_of_it(self, proxy: HttpProxy) -> None:
+        result = await self.send(proxy, "http://169.254.169.254/latest")
+
+        assert result.code == "egress_refused"
+        assert proxy.connections == 0
+
+
+async def test_without_a_proxy_envoys_headers_are_the_webhooks_own(client: HttpClient, receiver: Receiver) -> None:
+    receiver.answers = [answer(200, b"ok", **{"x-envoy-response-flags": "UF"})]
+
+    assert (await send(client, receiver.url())).code == "200"

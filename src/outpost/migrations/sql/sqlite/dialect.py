@@ -39,7 +39,12 @@ SELECT type || ' ' || name, sql FROM sqlite_schema
 
 def sqlite_line(path: Path, timings: Timings | None = None) -> SqlLine:
     """Return the line of the embedded profile's file."""
-    return SqlLine(SQLiteDialect(LocalFile(path), timings or Timings()), load_scripts(_FOLDER))
+    return SqlLine(SQLiteDialect(LocalFile(path), timings or Timings()), sqlite_scripts())
+
+
+def sqlite_scripts() -> Sequence[Script]:
+    """Return all migrations of the line, in order."""
+    return load_scripts(_FOLDER)
 
 
 class SQLiteDialect:

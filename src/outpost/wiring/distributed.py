@@ -2,6 +2,7 @@
 
     role       serves    its workers            uses
     api        the API   retrymq-consumer       Redis, the log store; sends to the delivery queue
+                         publishmq-consumer     the publish queue, if there is one
     delivery   health    deliverymq-consumer    Redis, the delivery queue; sends to the log queue
     log        health    logmq-consumer         the log store, the log queue
 
@@ -47,6 +48,7 @@ from outpost.stores.tenant.sealed import SealedTenantStore
 from outpost.wiring.log_store import LogParts, open_log
 from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, retention_workers, tenants_probe
 from outpost.wiring.providers import open_registry
+from outpost.wiring.publish_queue import publish_workers
 from outpost.wiring.queues import Queues, open_queues
 from outpost.wiring.redis import key_prefix, redis_client
 from outpost.workers.presence import Presence, this_server
@@ -82,6 +84,7 @@ async def open_distributed(settings: Settings, clock: Clock) -> AsyncGenerator[P
         if role in ("all", "api"):
             api = await _api(stack, settings, clock, road)
             workers.append(Worker(names=("retrymq-consumer",), run=road.monitor.run))
+            workers += await publish_workers(stack, settings, api.publish)
         yield Parts(api=api, probes=probes, workers=workers)
 
 

@@ -16,7 +16,10 @@ _logger = logging.getLogger("outpost.delivery")
 class TaskIntake:
     """Moves what the queue lends into the lanes. The queue lends no more than there is room for."""
 
-    def __init__(self, *, deliveries: Queue, lanes: Lanes, parking: Parking) -> None:
+    def __init__(self, *, deliveries: Queue, lanes: Lanes, parking: Parking | None = None) -> None:
+        """Args:
+        parking: Told when there may be too many tasks; None where nothing is parked.
+        """
         self._deliveries = deliveries
         self._lanes = lanes
         self._parking = parking
@@ -26,7 +29,8 @@ class TaskIntake:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lanes.run())
             group.create_task(self._take_tasks())
-            group.create_task(self._parking.run())
+            if self._parking is not None:
+                group.create_task(self._parking.run())
 
     async def _take_tasks(self) -> None:
         while True:
@@ -41,4 +45,5 @@ class TaskIntake:
                 _logger.error("a message is no delivery task", extra={"fields": {"error": str(error)}})
                 self._deliveries.reject(message)
         self._lanes.add(leased)
-        self._parking.tasks_arrived()
+        if self._parking is not None:
+            self._parking.tasks_arrived()

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from outpost.wiring.queues import DELIVERY_PREFETCH
-from tests.support.supervised import running_distributed
 from tests.support.process import OutpostProcess
 from tests.support.receiver import Receiver
+from tests.support.supervised import running_distributed
 
 _HEALTHY = [f"/healthy{number}" for number in range(3)]
 _BACKLOG = DELIVERY_PREFETCH + 500

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.supervised import pids, running_distributed
 from tests.support.process import OutpostProcess
 from tests.support.receiver import Receiver
+from tests.support.supervised import pids, running_distributed
 
 
 async def _until_listening(outpost: OutpostProcess, count: int) -> list[int]:

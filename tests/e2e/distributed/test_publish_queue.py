@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from outpost.clients.amqp import Properties
-from tests.support.supervised import running_distributed
 from tests.support.rabbitmq_queue import opened_channel, take
 from tests.support.receiver import Receiver
+from tests.support.supervised import running_distributed
 
 _EVENTS = 50
 

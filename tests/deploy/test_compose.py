@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from outpost.cli.options import SettingFlags
 from outpost.config.settings import SETTINGS
 from tests.support.checkout import ROOT
 from tests.support.environments import interpreter
@@ -16,6 +17,9 @@ from tests.support.image import SECRETS, Container
 FILES = sorted((ROOT / "deploy" / "compose").glob("*/compose.yaml"))
 EMBEDDED = ROOT / "deploy" / "compose" / "embedded"
 DISTRIBUTED = ROOT / "deploy" / "compose" / "distributed"
+ROLES = ROOT / "deploy" / "compose" / "roles"
+
+_STORES = {"REDIS_HOST": "redis", "POSTGRES_URL": "postgres://outpost@postgres/outpost"}
 
 
 def _services(file: Path) -> dict[str, dict[str, Any]]:
@@ -82,17 +86,41 @@ def test_the_commands_of_the_distributed_services_are_the_same() -> None:
         assert distributed[service]["command"] == embedded[service]["command"]
 
 
-@pytest.mark.parametrize("folder", [EMBEDDED, DISTRIBUTED], ids=lambda folder: folder.name)
+def test_the_roles_are_those_of_the_program_and_differ_in_nothing_else() -> None:
+    services = _services(ROLES / "compose.yaml")
+    servers = {name: service for name, service in services.items() if service.get("command", [""])[0] == "serve"}
+
+    roles = {SettingFlags(server["command"][1:]).load(_STORES).general.service for server in servers.values()}
+
+    assert roles == {"api", "delivery", "log"}
+    for server in servers.values():
+        for name in ("image", "env_file", "environment", "depends_on"):
+            assert server[name] == services["outpost"][name], name
+
+
+def test_the_stores_are_those_of_the_other_recipe() -> None:
+    together, apart = _services(DISTRIBUTED / "compose.yaml"), _services(ROLES / "compose.yaml")
+
+    for store in ("redis", "postgres", "rabbitmq"):
+        assert apart[store] == together[store]
+
+
+@pytest.mark.parametrize("folder", [EMBEDDED, DISTRIBUTED, ROLES], ids=lambda folder: folder.name)
 def test_the_configuration_is_understood_and_chooses_its_profile(container: Container, folder: Path) -> None:
     filled_in = {name: f"secret-{name}" for name, value in _example(folder).items() if not value and name != "TOPICS"}
 
-    answer = container.run("config", "list", **_environment(folder, "outpost", filled_in), PROFILE=folder.name)
+    answer = container.run(
+        "config",
+        "list",
+        **_environment(folder, "outpost", filled_in),
+        PROFILE="embedded" if folder is EMBEDDED else "distributed",
+    )
 
     assert answer.code == 0, answer.err
     assert "secret-" not in answer.out + answer.err
 
 
-@pytest.mark.parametrize("folder", [EMBEDDED, DISTRIBUTED], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [EMBEDDED, DISTRIBUTED, ROLES], ids=lambda folder: folder.name)
 def test_every_variable_is_a_setting_or_used_by_another_service(folder: Path) -> None:
     settings = {row.key.env for row in SETTINGS}
     file = folder / "compose.yaml"
@@ -102,7 +130,7 @@ def test_every_variable_is_a_setting_or_used_by_another_service(folder: Path) ->
         assert name in settings or f"${{{name}:?" in file.read_text(), name
 
 
-@pytest.mark.parametrize("folder", [EMBEDDED, DISTRIBUTED], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [EMBEDDED, DISTRIBUTED, ROLES], ids=lambda folder: folder.name)
 def test_the_example_holds_no_secret(folder: Path) -> None:
     secret = {name for name in _example(folder) if re.search("KEY|SECRET|PASSWORD", name)}
 

@@ -17,10 +17,18 @@ class HttpServer:
     """One listener. uvicorn brings the connection; its server loop, which wakes ten times a second, is not used."""
 
     def __init__(
-        self, *, app: ASGIApp, protocol: type[PublishProtocol], host: str, port: int, stop_seconds: float = 10.0
+        self,
+        *,
+        app: ASGIApp,
+        protocol: type[PublishProtocol],
+        host: str,
+        port: int,
+        shares_port: bool = False,
+        stop_seconds: float = 10.0,
     ) -> None:
         """Args:
         port: 0 takes a free one; `addresses` tells which.
+        shares_port: Other processes of this user may listen on the port too; the system deals connections out to all.
         stop_seconds: How long requests in progress may take once stopping has begun.
         """
         self._config = Config(
@@ -36,6 +44,7 @@ class HttpServer:
         self._protocol = protocol
         self._host = host
         self._port = port
+        self._shares_port = shares_port
         self._stop_seconds = stop_seconds
         self._state = ServerState()
         self._server: asyncio.Server | None = None
@@ -53,6 +62,7 @@ class HttpServer:
                 self._port,
                 backlog=_BACKLOG,
                 reuse_address=True,
+                reuse_port=self._shares_port or None,
             )
         except OSError as error:
             raise ConfigurationError(

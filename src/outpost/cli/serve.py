@@ -21,19 +21,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
-    from outpost.telemetry.logs import configure_logging
-
     settings = settings_loader()
     server_requirements.check(settings)
     refusal = _migrations_refusal(settings)
     if refusal is not None:
         return refusal
-    configure_logging(settings.general.log_level)
+    _configure_logging(settings)
     for warning in settings.warnings:
         logging.getLogger("outpost").warning(warning)
     from outpost.wiring.app import ServeOptions
 
-    return serve_until_stopped(settings, ServeOptions())
+    return serve_until_stopped(settings, ServeOptions(hopeless=exit_codes.USAGE))
+
+
+def _configure_logging(settings: Settings) -> None:
+    from outpost.telemetry.logs import configure_logging
+
+    if settings.general.workers == 1:
+        configure_logging(settings.general.log_level)
+        return
+    from outpost.telemetry.shared_stream import SharedStream
+
+    # No thread: this process forks.
+    configure_logging(settings.general.log_level, stream=SharedStream(sys.stderr.buffer), direct=True)
 
 
 def _migrations_refusal(settings: Settings) -> int | None:
@@ -56,12 +66,11 @@ def serve_until_stopped(settings: Settings, options: "ServeOptions") -> int:
     from outpost.wiring.app import serve
 
     try:
-        serve(settings, options)
+        return serve(settings, options)
     except Unavailable as error:
         return _say(error, exit_codes.UNREACHABLE)
     except StoreCorrupted as error:
         return _say(error, exit_codes.FAILED)
-    return exit_codes.DONE
 
 
 def _say(error: object, code: int) -> int:

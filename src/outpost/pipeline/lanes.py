@@ -27,6 +27,7 @@ import msgspec
 from outpost.domain.errors import StoreCorrupted, Unavailable
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.pipeline.alarms import Alarms
+from outpost.pipeline.lane import Backlog, Lane
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import DeliveryQueue, LaneKey
 from outpost.ports.ledger import LeasedTask, Settlement
@@ -75,25 +76,6 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: float = 10.0
 
 
-class _Lane:
-    """One destination's tasks in memory, and what is known of those in the store."""
-
-    __slots__ = ("claiming", "due_at", "in_flight", "key", "queued", "ready", "stored_due", "window")
-
-    def __init__(self, key: LaneKey, window: int) -> None:
-        self.key = key
-        self.window = window
-        self.ready: deque[LeasedTask] = deque()
-        self.in_flight = 0
-        self.claiming = False
-        self.queued = False  # stands in the round of lanes that may start a task
-        self.stored_due = False  # the store holds tasks that are due now
-        self.due_at: datetime | None = None  # when the earliest stored task will be due
-
-    def idle(self) -> bool:
-        return not (self.ready or self.in_flight or self.claiming or self.stored_due or self.due_at)
-
-
 class Lanes:
     """Starts deliveries, lane by lane. Use `run` as its one owner; everything else is called from the event loop."""
 
@@ -109,16 +91,16 @@ class Lanes:
         self._settle = settle
         self._clock = clock
         self._limits = limits
-        self._lanes: dict[LaneKey, _Lane] = {}
-        self._round: deque[_Lane] = deque()
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._round: deque[Lane] = deque()
         self._in_flight = 0
         self._unsettled = 0
         self._ready = 0
         self._ready_bytes = 0
-        self._starved: set[_Lane] = set()
+        self._starved: set[Lane] = set()
         self._alarms = Alarms(self._is_due, clock=clock)
-        self._deliveries: dict[asyncio.Task[Settlement | Postponed], _Lane] = {}
-        self._ended: list[tuple[_Lane, Settlement]] = []
+        self._deliveries: dict[asyncio.Task[Settlement | Postponed], Lane] = {}
+        self._ended: list[tuple[Lane, Settlement]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
 
@@ -177,20 +159,39 @@ class Lanes:
     def in_flight(self) -> int:
         return self._in_flight
 
-    def _lane(self, key: LaneKey) -> _Lane:
+    def held(self) -> int:
+        """Return how many leased tasks are in memory."""
+        return self._unsettled + self._ready
+
+    def backlogs(self) -> list[Backlog]:
+        """Return what waits, for each lane in which something does."""
+        return [lane.backlog(self._limits.lane_ready) for lane in self._lanes.values() if lane.ready]
+
+    def give_up(self, key: LaneKey, *, keep: int, may_go: Callable[[LeasedTask], bool]) -> Sequence[LeasedTask]:
+        """Take ready tasks that may go out of a lane, but for its `keep` oldest; return them, oldest first."""
+        lane = self._lanes.get(key)
+        given_up = lane.give_up(keep, may_go) if lane else ()
+        self._ready -= len(given_up)
+        self._ready_bytes -= sum([len(leased.task.event.data) for leased in given_up])
+        return given_up
+
+    def _lane(self, key: LaneKey) -> Lane:
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(key, self._limits.first_window)
+            lane = self._lanes[key] = Lane(key, self._limits.first_window)
         return lane
 
     def _full(self) -> bool:
         return self._ready >= self._limits.ready or self._ready_bytes >= self._limits.ready_bytes
 
-    def _put(self, lane: _Lane, task: LeasedTask) -> None:
+    def _put(self, lane: Lane, task: LeasedTask) -> None:
         lane.ready.append(task)
         self._ready += 1
         self._ready_bytes += len(task.task.event.data)
-        if not lane.queued and lane.in_flight < lane.window:
+        self._queue_up(lane)
+
+    def _queue_up(self, lane: Lane) -> None:
+        if not lane.queued and lane.may_start():
             lane.queued = True
             self._round.append(lane)
 
@@ -202,21 +203,20 @@ class Lanes:
         while turns and self._in_flight < limits.in_flight and self._unsettled < limits.unsettled and self._running:
             lane = turns.popleft()
             lane.queued = False
-            if not lane.ready or lane.in_flight >= lane.window:
+            if not lane.may_start():
                 continue
             task = lane.ready.popleft()
             self._ready -= 1
             self._ready_bytes -= len(task.task.event.data)
+            lane.started += 1
             lane.in_flight += 1
             self._in_flight += 1
             self._unsettled += 1
             delivery = self._loop.create_task(self._deliver(task))
             self._deliveries[delivery] = lane
             delivery.add_done_callback(self._delivered)
-            if lane.ready and lane.in_flight < lane.window:
-                lane.queued = True
-                turns.append(lane)
-            elif lane.stored_due:
+            self._queue_up(lane)
+            if not lane.queued and lane.stored_due:
                 self._claim_if_room(lane)
 
     def _delivered(self, delivery: "asyncio.Task[Settlement | Postponed]") -> None:
@@ -247,7 +247,7 @@ class Lanes:
         ended, self._ended = self._ended, []
         if not ended:
             return
-        lanes: dict[_Lane, None] = {}
+        lanes: dict[Lane, None] = {}
         for lane, settlement in ended:
             attempt = settlement.attempt
             self._free(lane, in_time=attempt is None or attempt.code != "timeout")
@@ -255,7 +255,7 @@ class Lanes:
         self._own(self._settle_many(ended))
         self._go_on(lanes)
 
-    async def _settle_many(self, ended: Sequence[tuple[_Lane, Settlement]]) -> None:
+    async def _settle_many(self, ended: Sequence[tuple[Lane, Settlement]]) -> None:
         await self._settle([settlement for _, settlement in ended])
         self._unsettled -= len(ended)
         for lane, settlement in ended:
@@ -263,22 +263,17 @@ class Lanes:
                 self.tasks_wait(lane.key, settlement.retry_at)
         self._go_on(())
 
-    def _free(self, lane: _Lane, *, in_time: bool) -> None:
+    def _free(self, lane: Lane, *, in_time: bool) -> None:
         """Give back the slot of a delivery, and fit the window of its lane to how it went."""
-        if not in_time:
-            lane.window = max(1, lane.window // 2)
-        elif lane.window < self._limits.lane_in_flight:
-            lane.window += 1
+        lane.fit_window(in_time=in_time, most=self._limits.lane_in_flight)
         self._release(lane)
 
-    def _release(self, lane: _Lane) -> None:
+    def _release(self, lane: Lane) -> None:
         lane.in_flight -= 1
         self._in_flight -= 1
-        if lane.ready and not lane.queued and lane.in_flight < lane.window:
-            lane.queued = True
-            self._round.append(lane)
+        self._queue_up(lane)
 
-    def _go_on(self, lanes: Iterable[_Lane]) -> None:
+    def _go_on(self, lanes: Iterable[Lane]) -> None:
         """Start what may start now that `lanes` have room."""
         if self._round:
             self._start_deliveries()
@@ -294,9 +289,9 @@ class Lanes:
 
     # --- fetching from the store
 
-    def _claim_if_room(self, lane: _Lane) -> None:
+    def _claim_if_room(self, lane: Lane) -> None:
         """Fetch stored tasks once half of the lane's share of memory is free; fetching few at a time costs more."""
-        if self._queue is None or lane.claiming or not self._running or len(lane.ready) * 2 > self._claim_size(lane):
+        if self._queue is None or lane.claiming or not self._running or len(lane.ready) * 2 > self._share(lane):
             return
         if self._full():
             self._starved.add(lane)
@@ -304,17 +299,16 @@ class Lanes:
         lane.claiming = True
         self._own(self._claim(lane, self._queue))
 
-    def _claim_size(self, lane: _Lane) -> int:
-        """A lane that works fast may hold many, one that hangs only a few."""
-        return min(self._limits.lane_ready, max(2 * lane.window, 8))
+    def _share(self, lane: Lane) -> int:
+        return lane.share(self._limits.lane_ready)
 
-    async def _claim(self, lane: _Lane, queue: DeliveryQueue) -> None:
+    async def _claim(self, lane: Lane, queue: DeliveryQueue) -> None:
         pause = _FIRST_CLAIM_PAUSE
         try:
             while self._running:
                 lane.stored_due = False
                 try:
-                    claim = await queue.claim(lane.key, limit=self._claim_size(lane), now=self._clock())
+                    claim = await queue.claim(lane.key, limit=self._share(lane), now=self._clock())
                 except Unavailable as error:
                     _logger.warning("waiting deliveries cannot be read: %s; trying again in %.1f s", error, pause)
                     await asyncio.sleep(pause)

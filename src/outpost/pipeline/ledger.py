@@ -140,7 +140,7 @@ class ComposedLedger:
     async def settle_many(self, settlements: Sequence[Settlement]) -> None:
         await asyncio.gather(self._plan(settlements), self._record_attempts(settlements))
         await patiently("ending claims", lambda: self._end_claims(settlements))
-        self._deliveries.ack([_message(settlement.leased) for settlement in settlements])
+        self._deliveries.ack([message_of(settlement.leased) for settlement in settlements])
 
     async def _plan(self, settlements: Sequence[Settlement]) -> None:
         plans: list[PlannedRetry] = []
@@ -205,6 +205,7 @@ def _tasks(event: Event) -> Sequence[bytes]:
     return [write_task(body, destination_id) for destination_id in event.matched_destination_ids]
 
 
-def _message(leased: LeasedTask) -> Message:
+def message_of(leased: LeasedTask) -> Message:
+    """Return the message that leases a task."""
     assert isinstance(leased.receipt, Message), "a lease of another ledger"
     return leased.receipt

@@ -23,7 +23,8 @@ class PlannedRetry(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: What is tried again.
-        failed_attempt: The number of the attempt that failed, from 1; None if whoever planned it did not say.
+        failed_attempt: The number of the attempt that failed, 0 if none was made yet; None if whoever planned it did
+            not say.
         event: A copy, so that nobody needs to look it up. The schedule may leave it out if it is large.
         due_at: Aware UTC.
     """

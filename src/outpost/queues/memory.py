@@ -22,7 +22,7 @@ class MemoryBroker:
     """Holds the messages of one queue; every `MemoryQueue` on it is a process of its own.
 
     Attributes:
-        dead_letters: Bodies of what was rejected too often.
+        dead_letters: Bodies of what was rejected too often, or refused.
         trouble: Why it cannot be reached; None if it can.
     """
 
@@ -76,7 +76,7 @@ class MemoryBroker:
 
 
 class MemoryQueue:
-    """`Queue` on a `MemoryBroker`."""
+    """`Queue` and `Inbox` on a `MemoryBroker`."""
 
     def __init__(self, broker: MemoryBroker, *, prefetch: int = 1000) -> None:
         self._broker = broker
@@ -115,6 +115,10 @@ class MemoryQueue:
     def reject(self, message: Message) -> None:
         if stored := self._lent.pop(message.receipt, None):
             self._broker.take_back(stored, rejected=True)
+
+    def refuse(self, message: Message) -> None:
+        if stored := self._lent.pop(message.receipt, None):
+            self._broker.dead_letters.append(stored.body)
 
     async def lose_connection(self) -> None:
         """Give everything back, as a broker does whose client is gone."""

@@ -10,7 +10,7 @@ from outpost.clients.amqp import AmqpOptions
 from outpost.ports.queue import Message
 from outpost.queues.rabbitmq_receiving import Receiver
 from outpost.queues.rabbitmq_sending import Sender
-from outpost.queues.rabbitmq_topology import Topology
+from outpost.queues.rabbitmq_topology import Topology, ensure
 
 
 class RabbitMQQueue:
@@ -25,7 +25,12 @@ class RabbitMQQueue:
             prefetch: Most messages that are lent and not settled; at most 65,535.
         """
         self._sender = Sender(_named(options, "send"), topology, create=auto_provision)
-        self._receiver = Receiver(_named(options, "receive"), topology, create=auto_provision, prefetch=prefetch)
+        self._receiver = Receiver(
+            _named(options, "receive"),
+            topology.queue,
+            prefetch=prefetch,
+            ensure=lambda connection: ensure(connection, topology, create=auto_provision),
+        )
 
     @property
     def trouble(self) -> str | None:

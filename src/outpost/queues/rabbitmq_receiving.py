@@ -1,12 +1,11 @@
 """Receiving from a queue at RabbitMQ."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from outpost.clients.amqp import AmqpOptions, Channel, Connection
 from outpost.ports.queue import Message
 from outpost.queues.rabbitmq_link import Link
-from outpost.queues.rabbitmq_topology import Topology, ensure
 
 _MOST_PREFETCH = 0xFFFF
 
@@ -18,9 +17,19 @@ class Receiver:
     receipt of a lost connection turns into a tag below 1, which settles nothing.
     """
 
-    def __init__(self, options: AmqpOptions, topology: Topology, *, create: bool, prefetch: int) -> None:
-        self._topology = topology
-        self._create = create
+    def __init__(
+        self,
+        options: AmqpOptions,
+        queue: str,
+        *,
+        prefetch: int,
+        ensure: Callable[[Connection], Awaitable[None]] | None = None,
+    ) -> None:
+        """Args:
+        ensure: Makes sure, whenever a connection was opened, that the queue is as it should be.
+        """
+        self._queue = queue
+        self._ensure = ensure
         self._prefetch = min(max(prefetch, 1), _MOST_PREFETCH)  # for the broker, 0 means no limit
         self._channel: Channel | None = None
         self._base = 0
@@ -56,14 +65,19 @@ class Receiver:
         if self._channel is not None:
             self._channel.reject(message.receipt - self._base)
 
+    def refuse(self, message: Message) -> None:
+        if self._channel is not None:
+            self._channel.reject(message.receipt - self._base, requeue=False)
+
     async def close(self) -> None:
         await self._link.stop()
 
     async def _prepare(self, connection: Connection) -> Channel:
-        await ensure(connection, self._topology, create=self._create)
+        if self._ensure is not None:
+            await self._ensure(connection)
         channel = self._channel = await connection.channel()
         await channel.qos(self._prefetch)
-        await channel.consume(self._topology.queue, self._take, self._cancelled)
+        await channel.consume(self._queue, self._take, self._cancelled)
         return channel
 
     def _take(self, tag: int, redelivered: bool, body: bytes) -> None:

@@ -67,6 +67,13 @@ def write_body(plan: PlannedRetry) -> bytes:
     return body + b"}"
 
 
+def keeps_event(plan: PlannedRetry) -> bool:
+    """Say whether a plan has an event and is stored with it."""
+    if plan.event is None or len(plan.event.data) >= LONGEST_BODY:
+        return False
+    return b',"Event":{' in write_body(plan)
+
+
 def read_body(body: bytes, *, due_at: datetime) -> PlannedRetry:
     """Return what a body plans.
 

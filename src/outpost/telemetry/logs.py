@@ -1,5 +1,7 @@
 """Log lines: JSON on stderr, sampled, written by a thread of its own so that no event loop waits for a pipe.
 
+A process that forks has no threads; it writes its few lines directly, and its children call `log_from_a_thread`.
+
     {"level":"info","ts":1767225600.123,"caller":"pipeline/deliver.py:88","msg":"delivered","host.name":"a1","event_id":"e1"}
 
 Every module logs with the standard library and passes fields in one way:
@@ -16,7 +18,7 @@ import time
 import traceback
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import msgspec
 
@@ -42,7 +44,15 @@ _CLOSE_SECONDS = 2.0
 Render = Callable[[logging.LogRecord], bytes]
 
 
-def configure_logging(level: str, *, human: bool = False, stream: BinaryIO | None = None) -> None:
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: bytes, /) -> object: ...
+
+    def flush(self) -> None: ...
+
+
+def configure_logging(level: str, *, human: bool = False, stream: Stream | None = None, direct: bool = False) -> None:
     """Send all log lines to `stream`, from now on.
 
     Outpost's own lines appear from `level` up, those of libraries from warning up. May be called again; lines of the
@@ -52,6 +62,7 @@ def configure_logging(level: str, *, human: bool = False, stream: BinaryIO | Non
         level: One of `LEVELS`.
         human: Lines for a person at a terminal instead of JSON.
         stream: Where to; None is stderr.
+        direct: Whoever logs writes, too, so that no thread is started.
     """
     # Nothing shows these, so no record has to find them out.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -61,10 +72,17 @@ def configure_logging(level: str, *, human: bool = False, stream: BinaryIO | Non
             root.removeHandler(handler)
             handler.close()
     number = LEVELS[level]
-    root.addHandler(LogHandler(stream or sys.stderr.buffer, render_human if human else render_json))
+    root.addHandler(LogHandler(stream or sys.stderr.buffer, render_human if human else render_json, direct=direct))
     root.setLevel(max(number, logging.WARNING))
     logging.getLogger("outpost").setLevel(number)
     logging.captureWarnings(capture=True)
+
+
+def log_from_a_thread() -> None:
+    """Leave the writing to a thread from now on, in a process that will not fork any more."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogHandler):
+            handler.start_thread()
 
 
 def render_json(record: logging.LogRecord) -> bytes:
@@ -95,17 +113,23 @@ def render_human(record: logging.LogRecord) -> bytes:
 
 
 class LogHandler(logging.Handler):
-    """Renders a record where it was logged, and leaves the writing to a thread.
+    """Renders a record where it was logged, and leaves the writing to a thread, unless it is to write directly.
 
     Memory is bounded: when nobody reads the stream, lines above 10,000 are dropped and counted, and the count is
     written as soon as the stream moves again.
     """
 
-    def __init__(self, stream: BinaryIO, render: Render) -> None:
+    def __init__(self, stream: Stream, render: Render, *, direct: bool = False) -> None:
         super().__init__()
+        self._stream = stream
         self._render = render
         self._sampler = _Sampler()
-        self._writer = _Writer(stream, self._dropped_line)
+        self._writer: _Writer | None = None
+        if not direct:
+            self.start_thread()
+
+    def start_thread(self) -> None:
+        self._writer = _Writer(self._stream, self._dropped_line)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Called by logging with the handler's lock held."""
@@ -117,15 +141,20 @@ class LogHandler(logging.Handler):
             # As in the standard library's handlers: a faulty log call must not end the work it speaks about.
             self.handleError(record)
         else:
-            self._writer.write(line)
+            if self._writer is None:
+                _write(self._stream, line)
+            else:
+                self._writer.write(line)
 
     def flush(self) -> None:
         """Wait until every line so far is written, at most two seconds."""
-        self._writer.flush()
+        if self._writer is not None:
+            self._writer.flush()
 
     def close(self) -> None:
         """Write what is left, at most for two seconds; logging does this when the process ends."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
         super().close()
 
     def _dropped_line(self, count: int) -> bytes:
@@ -156,7 +185,7 @@ class _Sampler:
 class _Writer:
     """A thread that writes lines to a stream, many at a time; its memory is bounded."""
 
-    def __init__(self, stream: BinaryIO, dropped_line: Callable[[int], bytes]) -> None:
+    def __init__(self, stream: Stream, dropped_line: Callable[[int], bytes]) -> None:
         self._stream = stream
         self._dropped_line = dropped_line
         self._queue: SimpleQueue[bytes | threading.Event | None] = SimpleQueue()
@@ -188,7 +217,7 @@ class _Writer:
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
                 lines.append(self._dropped_line(dropped))
-            self._write(b"".join(lines))
+            _write(self._stream, b"".join(lines))
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
@@ -205,12 +234,13 @@ class _Writer:
             pass
         return items
 
-    def _write(self, text: bytes) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
-            pass  # the stream is gone; there is nobody left to tell
+
+def _write(stream: Stream, text: bytes) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        pass  # the stream is gone; there is nobody left to tell
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

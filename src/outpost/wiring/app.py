@@ -18,7 +18,9 @@ from outpost.ports.clock import system_clock
 from outpost.wiring.http import build_app, publish_road
 from outpost.wiring.parts import Parts
 from outpost.wiring.process import prepare, run_in_loop, settle_memory, stop_signal
+from outpost.wiring.processes import become_one_of_many
 from outpost.wiring.receiver import signature_verdict
+from outpost.workers.processes import Child
 from outpost.workers.supervisor import Supervisor
 
 _logger = logging.getLogger("outpost")
@@ -34,15 +36,22 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
         host: Address to listen on.
         dev_receiver: Serve `/dev/receiver`.
         announce: Called when the server is ready.
+        hopeless: The exit code of a process that need not be started again.
     """
 
     host: str = "0.0.0.0"
     dev_receiver: bool = False
     announce: Announce | None = None
+    hopeless: int | None = None
 
 
-def serve(settings: Settings, options: ServeOptions) -> None:
+def serve(settings: Settings, options: ServeOptions) -> int:
     """Run until SIGTERM or SIGINT, then end cleanly.
+
+    With several processes it returns in each of them.
+
+    Returns:
+        The exit code, unless an error says more.
 
     Raises:
         ConfigurationError: The settings do not allow a start.
@@ -50,15 +59,22 @@ def serve(settings: Settings, options: ServeOptions) -> None:
     """
     _logger.info("starting outpost", extra={"fields": summary(settings)})
     prepare()
-    run_in_loop(_serve(settings, options))
+    child = None
+    if settings.general.workers > 1:
+        end = become_one_of_many(settings, host=options.host, hopeless=options.hopeless)
+        if not isinstance(end, Child):
+            return end
+        child = end
+    run_in_loop(_serve(settings, options, child))
+    return 0
 
 
-async def _serve(settings: Settings, options: ServeOptions) -> None:
-    stop = stop_signal()
+async def _serve(settings: Settings, options: ServeOptions, child: Child | None) -> None:
+    stop = stop_signal(lifeline=child and child.lifeline)
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(_open_parts(settings))
         supervisor = Supervisor(parts.workers)
-        server = _server(settings, options, parts, supervisor)
+        server = _server(settings, options, parts, supervisor, shares_port=child is not None)
         await server.start()
         working = asyncio.create_task(supervisor.run())
         stopping = asyncio.create_task(stop.wait())
@@ -69,6 +85,8 @@ async def _serve(settings: Settings, options: ServeOptions) -> None:
             settle_memory()
             if options.announce is not None:
                 await options.announce(port)
+            if child is not None:
+                child.tell_ready()
             await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
             _logger.info("shutting down")
         finally:
@@ -101,7 +119,9 @@ def _open_parts(settings: Settings) -> AbstractAsyncContextManager[Parts]:
             assert_never(settings.profile)
 
 
-def _server(settings: Settings, options: ServeOptions, parts: Parts, supervisor: Supervisor) -> HttpServer:
+def _server(
+    settings: Settings, options: ServeOptions, parts: Parts, supervisor: Supervisor, *, shares_port: bool
+) -> HttpServer:
     receiver = None
     if options.dev_receiver and parts.api is not None:
         receiver = DevReceiver(verify=signature_verdict(parts.api), clock=system_clock)
@@ -111,4 +131,5 @@ def _server(settings: Settings, options: ServeOptions, parts: Parts, supervisor:
         protocol=protocol_class(publish_road(settings, parts.api)),
         host=options.host,
         port=settings.api.port,
+        shares_port=shares_port,
     )

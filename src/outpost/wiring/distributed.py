@@ -2,7 +2,9 @@
 
     role       serves    its workers            uses
     api        the API   retrymq-consumer       Redis, the log store; sends to the delivery queue
+                         publishmq-consumer     the publish queue, if there is one
     delivery   health    deliverymq-consumer    Redis, the delivery queue; sends to the log queue
+                         parkedmq-consumer      Redis; sends to the delivery queue
     log        health    logmq-consumer         the log store, the log queue
 
 `all` is every role in one. Its attempts go straight into the log store; the log queue is read for what processes of
@@ -15,6 +17,7 @@ from datetime import timedelta
 
 import msgspec
 
+from outpost.clients.redis import Redis
 from outpost.config.settings import Settings
 from outpost.crypto import Sealer
 from outpost.destinations.registry import Registry
@@ -38,7 +41,6 @@ from outpost.pipeline.wake import RetryMonitor
 from outpost.ports.claims import Claims
 from outpost.ports.clock import Clock
 from outpost.ports.tenant_store import TenantStore
-from outpost.schedulers.redis import RedisRetryScheduler
 from outpost.stores.claims.keys import ScopedNames
 from outpost.stores.claims.redis import RedisClaims
 from outpost.stores.presence.redis import RedisPresence
@@ -47,8 +49,10 @@ from outpost.stores.tenant.sealed import SealedTenantStore
 from outpost.wiring.log_store import LogParts, open_log
 from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, retention_workers, tenants_probe
 from outpost.wiring.providers import open_registry
+from outpost.wiring.publish_queue import publish_workers
 from outpost.wiring.queues import Queues, open_queues
 from outpost.wiring.redis import key_prefix, redis_client
+from outpost.wiring.schedules import open_parking, retry_schedule
 from outpost.workers.presence import Presence, this_server
 from outpost.workers.supervisor import Worker
 
@@ -82,12 +86,14 @@ async def open_distributed(settings: Settings, clock: Clock) -> AsyncGenerator[P
         if role in ("all", "api"):
             api = await _api(stack, settings, clock, road)
             workers.append(Worker(names=("retrymq-consumer",), run=road.monitor.run))
+            workers += await publish_workers(stack, settings, api.publish)
         yield Parts(api=api, probes=probes, workers=workers)
 
 
 class _Road(msgspec.Struct, frozen=True, kw_only=True):
     """What publishing and delivering share."""
 
+    redis: Redis
     tenants: TenantStore
     registry: Registry
     claims: Claims
@@ -105,13 +111,7 @@ async def _open_road(stack: AsyncExitStack, settings: Settings, clock: Clock, lo
     sealer = Sealer(settings.general.aes_encryption_secret)
     claims = RedisClaims(redis, prefix=prefix)
     names = ScopedNames(settings.pipeline.publish_dedup_scope)
-    retries = RedisRetryScheduler(
-        redis,
-        clock=clock,
-        visibility=timedelta(seconds=settings.retry.visibility_timeout_seconds),
-        prefix=prefix,
-        on_cluster=settings.redis.cluster_enabled,
-    )
+    retries = retry_schedule(settings, clock, redis)
     monitor = RetryMonitor(
         schedule=retries,
         deliveries=queues.deliveries,
@@ -133,6 +133,7 @@ async def _open_road(stack: AsyncExitStack, settings: Settings, clock: Clock, lo
         log=log.store,
     )
     return _Road(
+        redis=redis,
         tenants=SealedTenantStore(RedisTenantRecords(redis, prefix=prefix), sealer),
         registry=await stack.enter_async_context(open_registry(settings)),
         claims=claims,
@@ -170,15 +171,19 @@ async def _delivery_workers(
         hold=settings.pipeline.delivery_timeout + _SETTLE_MARGIN,
         clock=clock,
     )
+    settler = Settler(road.ledger)
     lanes = Lanes(
         queue=None,
         deliver=(await stack.enter_async_context(claimed)).deliver,
-        settle=Settler(road.ledger).settle,
+        settle=settler.settle,
         clock=clock,
         limits=lane_limits(settings, processes=settings.general.workers),
     )
-    intake = TaskIntake(deliveries=queues.deliveries, lanes=lanes)
-    return [Worker(names=("deliverymq-consumer",), run=intake.run, is_well=lambda: queues.deliveries.is_connected)]
+    deliveries = queues.deliveries
+    parking, unparking = open_parking(settings, clock, road.redis, road.log.store, deliveries, lanes, settler)
+    intake = TaskIntake(deliveries=deliveries, lanes=lanes, parking=parking)
+    delivering = Worker(names=("deliverymq-consumer",), run=intake.run, is_well=lambda: deliveries.is_connected)
+    return [delivering, unparking]
 
 
 def _log_workers(settings: Settings, clock: Clock, log: LogParts, queues: Queues) -> list[Worker]:

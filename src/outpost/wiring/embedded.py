@@ -25,6 +25,7 @@ from outpost.stores.tenant.sealed import SealedTenantStore
 from outpost.stores.tenant.sqlite import SQLiteTenantRecords
 from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, retention_workers, tenants_probe
 from outpost.wiring.providers import open_registry
+from outpost.wiring.publish_queue import publish_workers
 from outpost.workers.supervisor import Worker
 
 
@@ -90,6 +91,7 @@ async def open_embedded(settings: Settings, clock: Clock) -> AsyncGenerator[Part
             workers=[
                 Worker(names=("deliverymq-consumer", "retrymq-consumer"), run=lanes.run),
                 *retention_workers(settings, log, clock),
+                *await publish_workers(stack, settings, publishing.submit),
             ],
         )
 

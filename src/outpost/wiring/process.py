@@ -45,10 +45,21 @@ def settle_memory() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def stop_signal() -> asyncio.Event:
-    """Return an event that SIGTERM or SIGINT sets."""
+def stop_signal(lifeline: int | None = None) -> asyncio.Event:
+    """Return an event that SIGTERM or SIGINT sets.
+
+    Args:
+        lifeline: A file descriptor whose end sets it, too.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if lifeline is not None:
+
+        def cut() -> None:
+            loop.remove_reader(lifeline)
+            stop.set()
+
+        loop.add_reader(lifeline, cut)
     return stop

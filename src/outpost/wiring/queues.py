@@ -10,7 +10,7 @@ from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError
 from outpost.ports.queue import Queue
 
-_DELIVERY_PREFETCH = 2_048
+DELIVERY_PREFETCH = 2_048
 """Tasks in memory: those in flight, and as many more as keep every destination's lane supplied."""
 
 
@@ -64,7 +64,7 @@ async def _rabbitmq(settings: Settings) -> Queues:
     entries = Topology(section.exchange, section.log_queue, section.log_dlq)
     await provision(options, [deliveries, entries], create=create)
     return Queues(
-        deliveries=RabbitMQQueue(options, deliveries, auto_provision=create, prefetch=_DELIVERY_PREFETCH),
+        deliveries=RabbitMQQueue(options, deliveries, auto_provision=create, prefetch=DELIVERY_PREFETCH),
         entries=RabbitMQQueue(
             options, entries, auto_provision=create, prefetch=max(settings.pipeline.log_batch_size, 1)
         ),

@@ -15,10 +15,10 @@ from tests.support.sdk import SdkVersion, take_sdk_journey
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _WORKERS = {
-    "api": {"retrymq-consumer"},
-    "delivery": {"deliverymq-consumer"},
+    "api": {"presence", "retrymq-consumer"},
+    "delivery": {"deliverymq-consumer", "parkedmq-consumer", "presence"},
     "log": {"logmq-consumer"},
-    "all": {"retrymq-consumer", "deliverymq-consumer", "logmq-consumer"},
+    "all": {"deliverymq-consumer", "logmq-consumer", "parkedmq-consumer", "presence", "retrymq-consumer"},
 }
 _STORES = {
     "api": {"log", "tenants", "migrations"},

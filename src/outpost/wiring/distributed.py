@@ -58,7 +58,7 @@ from outpost.workers.supervisor import Worker
 
 _SETTLE_MARGIN = timedelta(seconds=5)
 """How much longer than a delivery may take a claim on it lasts, for storing its result. After a crash, what was in
-flight waits until its claim ends; where storing takes longer and the broker's connection is lost too, it is repeated."""
+flight waits until its claim ends. If storing takes longer and the broker is lost meanwhile, it is sent again."""
 
 
 @asynccontextmanager

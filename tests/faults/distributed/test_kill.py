@@ -14,8 +14,6 @@ from tests.support.receiver import Receiver
 _IN_CI = 6
 _LONG = 60
 _CRASHES = 7
-_SETTINGS = {"RETRY_SCHEDULE": "1,1,1,1,1,1", "DELIVERY_TIMEOUT_SECONDS": "1"}
-"""A short timeout, because the claim of a process that died lasts longer by a few seconds only."""
 
 
 async def _kill(outpost: Deployment, role: str, load: Load, receiver: Receiver, rounds: int) -> None:
@@ -34,7 +32,9 @@ async def _kill_under_load(servers: Servers, folder: Path, receiver: Receiver, r
     roles: How often the process of each is killed.
     """
     receiver.fail_once_each("/flaky")
-    async with deployment(servers, folder, **_SETTINGS) as outpost:
+    # A short timeout, because the claim of a process that died lasts only a few seconds longer.
+    settings = {"RETRY_SCHEDULE": "1,1,1,1,1,1", "DELIVERY_TIMEOUT_SECONDS": "1"}
+    async with deployment(servers, folder, on_clickhouse=False, **settings) as outpost:
         await outpost.start(*roles)
         await outpost.process.destination("acme", receiver.url("/ok"))
         await outpost.process.destination("acme", receiver.url("/flaky"))

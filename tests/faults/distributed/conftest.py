@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.distributed import Servers, running_servers
+from tests.support.deployment import Servers, running_servers
 
 
 @pytest.fixture(scope="package")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from tests.support.distributed import Deployment
+from tests.support.deployment import Deployment
 from tests.support.load import Load
 from tests.support.receiver import Receiver
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.distributed.no_loss import assert_nothing_is_lost, rss_mebibytes, told, until
-from tests.support.distributed import Servers, deployment
+from tests.support.deployment import Servers, deployment
 from tests.support.load import Load
 from tests.support.receiver import Receiver
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.distributed.no_loss import assert_nothing_is_lost, told, until_delivered_anew
-from tests.support.distributed import Deployment, Servers, deployment
+from tests.support.deployment import Deployment, Servers, deployment
 from tests.support.load import Load
 from tests.support.receiver import Receiver
 

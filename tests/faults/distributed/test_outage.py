@@ -12,7 +12,7 @@ from tests.faults.distributed.no_loss import (
     until_delivered_anew,
     until_on_record,
 )
-from tests.support.distributed import Servers, deployment
+from tests.support.deployment import Servers, deployment
 from tests.support.load import Load
 from tests.support.receiver import Receiver
 

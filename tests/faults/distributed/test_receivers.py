@@ -5,7 +5,7 @@ from pathlib import Path
 from time import monotonic
 
 from tests.faults.distributed.no_loss import assert_nothing_is_lost, told
-from tests.support.distributed import Deployment, Servers, deployment
+from tests.support.deployment import Deployment, Servers, deployment
 from tests.support.http import connected
 from tests.support.load import Load
 from tests.support.receiver import Receiver

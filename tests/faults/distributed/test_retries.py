@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 
 from tests.faults.distributed.no_loss import told
-from tests.support.distributed import Servers, deployment
+from tests.support.deployment import Servers, deployment
 from tests.support.load import Load
 from tests.support.receiver import Receiver
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.distributed.no_loss import assert_nothing_is_lost, told, until_delivered_anew, until_on_record
-from tests.support.distributed import Servers, deployment
+from tests.support.deployment import Servers, deployment
 from tests.support.load import Load
 from tests.support.receiver import Receiver
 

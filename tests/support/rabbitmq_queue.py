@@ -49,7 +49,7 @@ async def take(url: str, queue: str, count: int) -> Sequence[bytes]:
     bodies: list[bytes] = []
     complete = asyncio.Event()
 
-    def on_message(tag: int, redelivered: bool, body: bytes) -> None:
+    def on_message(tag: int, returns: int, body: bytes) -> None:
         bodies.append(body)
         if len(bodies) == count:
             complete.set()

@@ -13,7 +13,8 @@ _logger = logging.getLogger("outpost.pipeline")
 T = TypeVar("T")
 
 _FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 5.0
+_LONGEST_PAUSE = 0.7
+"""Shorter than a second, so that work goes on within one after the server is back."""
 _JITTER = 0.2
 
 

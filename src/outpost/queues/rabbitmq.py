@@ -30,6 +30,7 @@ class RabbitMQQueue:
             topology.queue,
             prefetch=prefetch,
             ensure=lambda connection: ensure(connection, topology, create=auto_provision),
+            send_anew=self._sender.send_many,
         )
 
     @property

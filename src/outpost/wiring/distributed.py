@@ -56,8 +56,9 @@ from outpost.wiring.schedules import open_parking, retry_schedule
 from outpost.workers.presence import Presence, this_server
 from outpost.workers.supervisor import Worker
 
-_SETTLE_MARGIN = timedelta(seconds=25)
-"""How much longer than a delivery may take a claim on it lasts, for storing its result."""
+_SETTLE_MARGIN = timedelta(seconds=5)
+"""How much longer than a delivery may take a claim on it lasts, for storing its result. After a crash, what was in
+flight waits until its claim ends. If storing takes longer and the broker is lost meanwhile, it is sent again."""
 
 
 @asynccontextmanager

@@ -325,5 +325,5 @@ class Channel:
         self._connection.write([frame(METHOD, self.number, method)])
 
 
-def _ignore(tag: int, redelivered: bool, body: bytes) -> None:
+def _ignore(tag: int, returns: int, body: bytes) -> None:
     """Take the body of a returned message, which whoever sent it still has."""

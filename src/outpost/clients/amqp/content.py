@@ -4,22 +4,28 @@ import struct
 from collections.abc import Callable
 
 from outpost.clients.amqp.errors import ProtocolError
+from outpost.clients.amqp.values import Cursor
 
 MAX_BODY = 512 * 1024 * 1024
 """Most bytes of one body; RabbitMQ's own upper limit."""
 
 _IDLE, _HEADER, _BODY = range(3)
 _SIZE_AT, _HEADER_SIZE = 4, 14
-_SIZE = struct.Struct(">Q")
+_SIZE_AND_FLAGS = struct.Struct(">QH")
+# AMQP 0-9-1, 4.2.6.1: the properties whose flags are set follow in the order of the flags, content type first.
+_CONTENT_TYPE, _CONTENT_ENCODING, _HEADERS = 0x8000, 0x4000, 0x2000
 
-TakeMessage = Callable[[int, bool, bytes], None]
-"""Gets a delivery tag, whether the message was delivered before, and its body."""
+TakeMessage = Callable[[int, int, bytes], None]
+"""Gets a delivery tag, how often the message has come back before, and its body.
+
+Only quorum queues count; of other queues it is 1 for everything that has come back.
+"""
 
 
 class Content:
     """Puts one body after the other together."""
 
-    __slots__ = ("_left", "_parts", "_redelivered", "_stage", "_tag", "_take")
+    __slots__ = ("_left", "_parts", "_returns", "_stage", "_tag", "_take")
 
     def __init__(self) -> None:
         self._stage = _IDLE
@@ -27,7 +33,7 @@ class Content:
         self._parts: list[bytes] = []
         self._take: TakeMessage | None = None
         self._tag = 0
-        self._redelivered = False
+        self._returns = 0
 
     def begin(self, take: TakeMessage, tag: int, redelivered: bool) -> None:
         """Expect a body; `take` gets it, whole."""
@@ -36,15 +42,17 @@ class Content:
         self._stage = _HEADER
         self._take = take
         self._tag = tag
-        self._redelivered = redelivered
+        self._returns = int(redelivered)
 
     def header(self, data: bytes, start: int, stop: int) -> None:
         if self._stage != _HEADER or stop - start < _HEADER_SIZE:
             raise ProtocolError("it sends a header where none belongs, or half of one")
-        size = _SIZE.unpack_from(data, start + _SIZE_AT)[0]
+        size, flags = _SIZE_AND_FLAGS.unpack_from(data, start + _SIZE_AT)
         if size > MAX_BODY:
             raise ProtocolError(f"its message exceeds {MAX_BODY} bytes")
         self._left = size
+        if self._returns and flags & _HEADERS:
+            self._returns = _counted(flags, Cursor(data, start + _HEADER_SIZE, stop))
         if size:
             self._stage = _BODY
         else:
@@ -69,4 +77,13 @@ class Content:
         take = self._take
         assert take is not None  # or there would have been no stage but _IDLE
         self._stage = _IDLE
-        take(self._tag, self._redelivered, body)
+        take(self._tag, self._returns, body)
+
+
+def _counted(flags: int, properties: Cursor) -> int:
+    """Return how often a message has come back: as a quorum queue counts, else once."""
+    for before in (_CONTENT_TYPE, _CONTENT_ENCODING):
+        if flags & before:
+            properties.short_string()
+    count = properties.table().get("x-delivery-count", 1)
+    return count if isinstance(count, int) else 1

@@ -15,14 +15,14 @@ from outpost.clients.redis.options import RedisOptions
 from outpost.clients.redis.script import Script, ScriptCall
 
 _FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 0.7
 
 
 class RedisClient:
     """Speaks to one server; see `Commands` and `Redis` for what the methods promise.
 
     After a connection is lost, the next command opens another. After a failed try, the next one waits a little, longer
-    each time, up to two seconds; commands wait with it, and all fail if it fails. One client belongs to one event loop.
+    each time, up to 0.7 seconds; commands wait with it, and all fail if it fails. One client belongs to one event loop.
     """
 
     def __init__(self, options: RedisOptions) -> None:

@@ -65,7 +65,7 @@ class Consumed:
         self.cancelled = asyncio.Event()
         self._news = asyncio.Event()
 
-    def take(self, tag: int, redelivered: bool, body: bytes) -> None:
+    def take(self, tag: int, returns: int, body: bytes) -> None:
         self.tags.append(tag)
         self.bodies.append(body)
         self._news.set()

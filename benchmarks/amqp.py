@@ -58,7 +58,7 @@ class Client:
             if not left:
                 done.set()
 
-        def take(tag: int, redelivered: bool, body: bytes) -> None:
+        def take(tag: int, returns: int, body: bytes) -> None:
             if not tags:
                 loop.call_soon(acknowledge)
             tags.append(tag)

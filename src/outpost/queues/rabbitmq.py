@@ -8,6 +8,7 @@ from typing import Self
 
 from outpost.clients.amqp import AmqpOptions
 from outpost.ports.queue import Message
+from outpost.queues.rabbitmq_prefetch import Prefetch
 from outpost.queues.rabbitmq_receiving import Receiver
 from outpost.queues.rabbitmq_sending import Sender
 from outpost.queues.rabbitmq_topology import Topology, ensure
@@ -22,13 +23,13 @@ class RabbitMQQueue:
         Args:
             options: Its `name` is shown by the broker, with the direction added.
             auto_provision: Create what is missing whenever a connection is opened, and not only look.
-            prefetch: Most messages that are lent and not settled; at most 65,535.
+            prefetch: Most messages that are lent and not settled, fewer if they are large; at most 65,535.
         """
         self._sender = Sender(_named(options, "send"), topology, create=auto_provision)
         self._receiver = Receiver(
             _named(options, "receive"),
             topology.queue,
-            prefetch=prefetch,
+            prefetch=Prefetch(prefetch),
             ensure=lambda connection: ensure(connection, topology, create=auto_provision),
             send_anew=self._sender.send_many,
         )

@@ -6,6 +6,7 @@ from typing import Self
 
 from outpost.clients.amqp import AmqpOptions
 from outpost.ports.queue import Message
+from outpost.queues.rabbitmq_prefetch import Prefetch
 from outpost.queues.rabbitmq_receiving import Receiver
 
 
@@ -16,9 +17,9 @@ class RabbitMQInbox:
         """Describe a queue; nothing is opened.
 
         Args:
-            prefetch: Most messages that are lent and not settled; at most 65,535.
+            prefetch: Most messages that are lent and not settled, fewer if they are large; at most 65,535.
         """
-        self._receiver = Receiver(options, queue, prefetch=prefetch)
+        self._receiver = Receiver(options, queue, prefetch=Prefetch(prefetch))
 
     @property
     def trouble(self) -> str | None:

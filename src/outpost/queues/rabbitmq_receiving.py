@@ -13,10 +13,10 @@ from outpost.clients.amqp import AmqpOptions, Channel, Connection
 from outpost.domain.errors import QueueUnavailable
 from outpost.ports.queue import Message
 from outpost.queues.rabbitmq_link import Link
+from outpost.queues.rabbitmq_prefetch import Prefetch
 
 _logger = logging.getLogger(__name__)
 
-_MOST_PREFETCH = 0xFFFF
 _REFUSED_FOR_GOOD = 2
 """A message that is refused after it has come back so often goes to the dead letters; else it comes back again."""
 _WORN = 3
@@ -36,7 +36,7 @@ class Receiver:
         options: AmqpOptions,
         queue: str,
         *,
-        prefetch: int,
+        prefetch: Prefetch,
         ensure: Callable[[Connection], Awaitable[None]] | None = None,
         send_anew: Callable[[Sequence[bytes]], Awaitable[None]] | None = None,
     ) -> None:
@@ -46,7 +46,7 @@ class Receiver:
         """
         self._queue = queue
         self._ensure = ensure
-        self._prefetch = min(max(prefetch, 1), _MOST_PREFETCH)  # for the broker, 0 means no limit
+        self._prefetch = prefetch
         self._channel: Channel | None = None
         self._base = 0
         self._last = 0
@@ -75,22 +75,31 @@ class Receiver:
         if self._channel is not None:
             base = self._base
             self._channel.ack([message.receipt - base for message in messages])
+            for message in messages:
+                self._settled(message)
             if self._last_chance:
                 self._last_chance.difference_update([message.receipt for message in messages])
 
     def return_(self, message: Message) -> None:
         if self._channel is not None:
             self._channel.nack(message.receipt - self._base)
+            self._settled(message)
 
     def reject(self, message: Message) -> None:
         # From RabbitMQ 4.3 on only this counts toward the delivery limit; on older ones both do.
         if self._channel is not None:
             again = message.receipt not in self._last_chance
             self._channel.reject(message.receipt - self._base, requeue=again)
+            self._settled(message)
 
     def refuse(self, message: Message) -> None:
         if self._channel is not None:
             self._channel.reject(message.receipt - self._base, requeue=False)
+            self._settled(message)
+
+    def _settled(self, message: Message) -> None:
+        if message.receipt > self._base:
+            self._prefetch.settled(len(message.body))
 
     async def close(self) -> None:
         if self._renewing is not None:
@@ -101,13 +110,16 @@ class Receiver:
         if self._ensure is not None:
             await self._ensure(connection)
         channel = self._channel = await connection.channel()
-        await channel.qos(self._prefetch)
+        await channel.qos(self._prefetch.count)
         await channel.consume(self._queue, self._take, self._cancelled)
         return channel
 
     def _take(self, tag: int, returns: int, body: bytes) -> None:
         self._last = receipt = self._base + tag
         message = Message(body, returns > 0, receipt)
+        if self._prefetch.lent(len(body)):
+            self._link.renew(f"the size of messages calls for {self._prefetch.count} at a time")
+            return
         if self._send_anew is None:
             self._lend([message])
             return
@@ -147,6 +159,7 @@ class Receiver:
     def _down(self) -> None:
         self._channel = None
         self._base = self._last
+        self._prefetch.nothing_held()
         self._arrived = []  # they will come again
         self._worn = []
         self._last_chance = set()

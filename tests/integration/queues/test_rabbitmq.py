@@ -10,6 +10,7 @@ import pytest
 from outpost.clients.amqp import AmqpOptions
 from outpost.conformance.queue import drain, receive
 from outpost.domain.errors import QueueUnavailable
+from outpost.queues import rabbitmq_prefetch
 from outpost.queues.rabbitmq import RabbitMQQueue
 from outpost.queues.rabbitmq_topology import Topology
 from tests.support.rabbitmq import PASSWORD, RabbitMQServer
@@ -265,3 +266,23 @@ async def test_closing_a_queue_at_a_broker_that_is_away_takes_no_time() -> None:
         started = time.monotonic()
 
     assert time.monotonic() - started < 0.5
+
+
+async def test_large_messages_are_held_by_their_bytes_and_all_arrive(
+    rabbitmq: RabbitMQServer, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded whatever the size of messages: here at 100 KB, with 20 KB each."""
+    monkeypatch.setattr(rabbitmq_prefetch, "MOST_BYTES", 100_000)
+    bodies = {b"%03d" % number + b"x" * 20_000 for number in range(40)}
+    async with a_queue(rabbitmq.url("%2F"), topology) as queue:
+        await queue.send_many(list(bodies))
+        arrived: set[bytes] = set()
+        held: list[int] = []
+        async with asyncio.timeout(20):
+            while arrived != bodies:
+                messages = await queue.receive()
+                held.append(len(messages))
+                arrived |= {message.body for message in messages}
+                queue.ack(messages)
+
+    assert max(held) <= 5

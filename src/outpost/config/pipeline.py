@@ -34,7 +34,12 @@ class PipelineSettings(Section, frozen=True, kw_only=True):
     ] = None
     log_max_concurrency: Annotated[
         int,
-        Key("LOG_MAX_CONCURRENCY", "log_max_concurrency", "Log messages handled at once.", minimum=1),
+        Key(
+            "LOG_MAX_CONCURRENCY",
+            "log_max_concurrency",
+            "Without effect: log messages are handled as many at once as have arrived, up to `LOG_BATCH_SIZE`.",
+            minimum=1,
+        ),
     ] = 1
     delivery_timeout_seconds: Annotated[
         int,
@@ -79,7 +84,7 @@ class PipelineSettings(Section, frozen=True, kw_only=True):
         Key(
             "LOG_BATCH_THRESHOLD_SECONDS",
             "log_batch_threshold_seconds",
-            "Longest time an attempt waits to be recorded with others; 0 is one millisecond.",
+            "Without effect: an attempt is recorded at once, or a fifth of a second later where the store is busy.",
             unit="seconds",
         ),
     ] = 10

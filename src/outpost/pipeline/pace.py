@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from types import TracebackType
 from typing import NamedTuple
 
 from outpost.domain.errors import RecordRejected
@@ -19,7 +20,8 @@ class PacedLogWriter:
     """`LogWriter` over another, to which it goes at most once in an interval, with all that came meanwhile.
 
     The first call after a pause is passed on at once. ClickHouse makes a part of a table for each insert and merges
-    parts behind the scenes; too many of them and it refuses to take more.
+    parts behind the scenes; too many of them and it refuses to take more. Use `async with`: leaving it waits for the
+    call that runs.
     """
 
     def __init__(self, writer: LogWriter, *, interval: float, batch_size: int) -> None:
@@ -33,6 +35,15 @@ class PacedLogWriter:
         self._waiting: deque[_Call] = deque()
         self._flushing: asyncio.Task[None] | None = None
         self._next_at = 0.0
+
+    async def __aenter__(self) -> "PacedLogWriter":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing])
 
     async def insert_many(self, entries: Sequence[LoggedAttempt]) -> Sequence[RecordRejected | None]:
         loop = asyncio.get_running_loop()

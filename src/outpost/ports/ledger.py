@@ -102,12 +102,14 @@ class Ledger(Protocol):
     async def request_retry(self, tenant_id: TenantId, event_id: EventId, destination_id: DestinationId) -> int:
         """Add a manual task, due at once, for an event accepted for the destination; return its attempt number.
 
-        The number is reserved here: one more than that of every attempt made and of every other task of the pair. A
-        waiting automatic task of the pair is not counted: the manual task takes its place.
+        Where one store holds everything, the number is reserved here: one more than that of every attempt made and of
+        every other task of the pair. A waiting automatic task of the pair is not counted: the manual task takes its
+        place. Elsewhere it is one more than that of the last attempt on record, so of two requests in one moment only
+        one leads to an attempt.
 
         Raises:
             NotFound: The event was never owed to this destination.
-            StoreUnavailable: Nothing was stored.
+            Unavailable: Nothing was added, as far as is known.
         """
         ...
 

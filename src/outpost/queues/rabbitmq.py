@@ -8,8 +8,8 @@ from typing import Self
 
 from outpost.clients.amqp import AmqpOptions
 from outpost.ports.queue import Message
+from outpost.queues.rabbitmq_inbox import RabbitMQInbox
 from outpost.queues.rabbitmq_prefetch import Prefetch
-from outpost.queues.rabbitmq_receiving import Receiver
 from outpost.queues.rabbitmq_sending import Sender
 from outpost.queues.rabbitmq_topology import Topology, ensure
 
@@ -26,7 +26,7 @@ class RabbitMQQueue:
             prefetch: Most messages that are lent and not settled, fewer if they are large; at most 65,535.
         """
         self._sender = Sender(_named(options, "send"), topology, create=auto_provision)
-        self._receiver = Receiver(
+        self._receiver = RabbitMQInbox(
             _named(options, "receive"),
             topology.queue,
             prefetch=Prefetch(prefetch),
@@ -64,7 +64,7 @@ class RabbitMQQueue:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         async with asyncio.TaskGroup() as closing:
-            closing.create_task(self._receiver.close())
+            closing.create_task(self._receiver.__aexit__(kind, error, traceback))
             closing.create_task(self._sender.close())
 
 

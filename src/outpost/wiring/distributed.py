@@ -47,7 +47,7 @@ from outpost.stores.presence.redis import RedisPresence
 from outpost.stores.tenant.redis import RedisTenantRecords
 from outpost.stores.tenant.sealed import SealedTenantStore
 from outpost.wiring.log_store import LogParts, open_log
-from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, retention_workers, tenants_probe
+from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, queue_probe, retention_workers, tenants_probe
 from outpost.wiring.providers import open_registry
 from outpost.wiring.publish_queue import publish_workers
 from outpost.wiring.queues import Queues, open_queues
@@ -74,7 +74,8 @@ async def open_distributed(settings: Settings, clock: Clock) -> AsyncGenerator[P
         log = await stack.enter_async_context(open_log(settings))
         queues = await stack.enter_async_context(open_queues(settings))
         workers = _log_workers(settings, clock, log, queues) if role in ("all", "log") else []
-        probes = {"log": log_probe(log.store)}
+        queue = queues.entries if role == "log" else queues.deliveries
+        probes = {"log": log_probe(log.store), "queue": queue_probe(queue)}
         if role == "log":
             yield Parts(api=None, probes=probes, workers=workers)
             return

@@ -48,10 +48,11 @@ async def _postgres(settings: Settings) -> AsyncGenerator[LogParts]:
     except InvalidTarget as error:
         raise ConfigurationError(f"POSTGRES_URL: {error}") from None
     async with Pool(target, application="outpost") as pool:
-        writer = PacedLogWriter(
-            PostgresLogWriter(pool), interval=_POSTGRES_INTERVAL, batch_size=settings.pipeline.log_batch_size
-        )
-        yield LogParts(PostgresLogStore(pool), writer)
+        batch_size = settings.pipeline.log_batch_size
+        async with PacedLogWriter(
+            PostgresLogWriter(pool), interval=_POSTGRES_INTERVAL, batch_size=batch_size
+        ) as writer:
+            yield LogParts(PostgresLogStore(pool), writer)
 
 
 @asynccontextmanager
@@ -74,8 +75,7 @@ async def _clickhouse(settings: Settings) -> AsyncGenerator[LogParts]:
             await retention.apply(settings.clickhouse.log_retention_ttl_days)
         finally:
             await redis.aclose()
-        writer = ClickHouseLogWriter(clickhouse, deployment_id=deployment_id)
-        yield LogParts(
-            ClickHouseLogStore(clickhouse, deployment_id=deployment_id),
-            PacedLogWriter(writer, interval=_CLICKHOUSE_INTERVAL, batch_size=settings.pipeline.log_batch_size),
-        )
+        at_once = ClickHouseLogWriter(clickhouse, deployment_id=deployment_id)
+        batch_size = settings.pipeline.log_batch_size
+        async with PacedLogWriter(at_once, interval=_CLICKHOUSE_INTERVAL, batch_size=batch_size) as writer:
+            yield LogParts(ClickHouseLogStore(clickhouse, deployment_id=deployment_id), writer)

@@ -9,12 +9,14 @@ from outpost.api.collaborators import Probe
 from outpost.api.protocol import Submit
 from outpost.config.settings import Settings
 from outpost.destinations.registry import Registry
+from outpost.domain.errors import QueueUnavailable
 from outpost.domain.identifiers import EventId, TenantId
 from outpost.pipeline.lanes import LaneLimits
 from outpost.pipeline.retry import ManualRetry
 from outpost.ports.clock import Clock
 from outpost.ports.ledger import Ledger
 from outpost.ports.log_store import LogStore
+from outpost.ports.queue import Queue
 from outpost.ports.tenant_store import TenantStore
 from outpost.workers.retention import Retention
 from outpost.workers.supervisor import Worker
@@ -74,6 +76,16 @@ def retention_workers(settings: Settings, log: LogStore, clock: Clock) -> Sequen
 
 def tenants_probe(tenants: TenantStore) -> Probe:
     return lambda: tenants.tenant(TenantId(_PROBE))
+
+
+def queue_probe(queue: Queue) -> Probe:
+    """Ask a queue that is in use whether it reaches its broker."""
+
+    async def look() -> None:
+        if queue.trouble is not None:
+            raise QueueUnavailable("deliveries", queue.trouble)
+
+    return look
 
 
 def log_probe(log: LogStore) -> Probe:

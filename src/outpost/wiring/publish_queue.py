@@ -45,13 +45,14 @@ async def publish_workers(stack: AsyncExitStack, settings: Settings, publish: Su
 def _rabbitmq(settings: Settings) -> "RabbitMQInbox":
     from outpost.clients.amqp import AmqpOptions
     from outpost.queues.rabbitmq_inbox import RabbitMQInbox
+    from outpost.queues.rabbitmq_prefetch import Prefetch
 
     section = settings.publish_rabbitmq
     try:
         options = AmqpOptions.parse(section.server_url, name="outpost publish")
     except (ValueError, OSError) as error:
         raise ConfigurationError(f"PUBLISH_RABBITMQ_SERVER_URL: {error}") from None
-    return RabbitMQInbox(options, section.queue, prefetch=settings.pipeline.publish_max_concurrency)
+    return RabbitMQInbox(options, section.queue, prefetch=Prefetch(settings.pipeline.publish_max_concurrency))
 
 
 def _decode(body: bytes) -> PublishCommand:

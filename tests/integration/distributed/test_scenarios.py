@@ -21,10 +21,10 @@ _WORKERS = {
     "all": {"deliverymq-consumer", "logmq-consumer", "parkedmq-consumer", "presence", "retrymq-consumer"},
 }
 _STORES = {
-    "api": {"log", "tenants", "migrations"},
-    "delivery": {"log", "tenants", "migrations"},
-    "log": {"log", "migrations"},
-    "all": {"log", "tenants", "migrations"},
+    "api": {"log", "queue", "tenants", "migrations"},
+    "delivery": {"log", "queue", "tenants", "migrations"},
+    "log": {"log", "queue", "migrations"},
+    "all": {"log", "queue", "tenants", "migrations"},
 }
 
 

@@ -4,11 +4,12 @@ import asyncio
 
 from outpost.clients.amqp import AmqpOptions, Properties
 from outpost.queues.rabbitmq_inbox import RabbitMQInbox
+from outpost.queues.rabbitmq_prefetch import Prefetch
 from tests.support.rabbitmq_queue import opened_channel, take, until
 
 
 def _inbox(url: str, *, prefetch: int = 10) -> RabbitMQInbox:
-    return RabbitMQInbox(AmqpOptions.parse(url, name="inbox"), "theirs", prefetch=prefetch)
+    return RabbitMQInbox(AmqpOptions.parse(url, name="inbox"), "theirs", prefetch=Prefetch(prefetch))
 
 
 async def _create(url: str, **arguments: str) -> None:

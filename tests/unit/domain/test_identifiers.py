@@ -45,7 +45,6 @@ def test_ids_begin_with_the_prefix_as_it_stands_and_never_repeat(style: IdStyle)
     assert all(each.startswith("evt_") and "_" not in each[4:] for each in minted)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_process_does_not_repeat_the_ids_of_its_parent() -> None:
     mint = id_minter("uuidv4")
     mint()

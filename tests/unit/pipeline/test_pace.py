@@ -117,3 +117,15 @@ async def test_a_caller_that_has_gone_takes_nobody_with_it(store: Store) -> None
     store.open.set()
 
     assert await second == [None]
+
+
+async def test_leaving_it_waits_for_the_call_that_runs(store: Store) -> None:
+    store.open.clear()
+    async with PacedLogWriter(store, interval=0, batch_size=10) as writer:
+        writing = asyncio.create_task(writer.insert_many([an_entry("one")]))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(store.open.set)
+
+    assert writing.done()
+    assert await writing == [None]

@@ -13,7 +13,8 @@ from typing import Any
 
 from outpost.api.app import create_app
 from outpost.api.errors import refusal
-from outpost.api.protocol import REQUEST_PATIENCE, PublishRoad, protocol_class
+from outpost.api.protocol import IDLE_PATIENCE, REQUEST_PATIENCE, protocol_class
+from outpost.api.publish_road import PublishRoad
 from outpost.api.routes.publish import decode_publish, encode_published
 from outpost.api.server import HttpServer
 from outpost.clients.http import HttpClient
@@ -69,6 +70,7 @@ class Options:
     max_body_bytes: int = 10 * 1024 * 1024
     trusted_proxies: Sequence[str] = ()
     patience: float = REQUEST_PATIENCE
+    idle: float = IDLE_PATIENCE
     health: Mapping[str, bool] = field(default_factory=lambda: {"http-server": True, "retrymq-consumer": True})
 
 
@@ -282,7 +284,7 @@ def _server(
     )
     return HttpServer(
         app=app,
-        protocol=protocol_class(road, patience=options.patience),
+        protocol=protocol_class(road, patience=options.patience, idle=options.idle),
         host="127.0.0.1",
         port=0,
         stop_seconds=1.0,

@@ -6,7 +6,8 @@ the loop. A publisher's requests begin with the same lines again and again: what
 remembered (`KnownHeads`). Whatever is not plain takes the long road through the ASGI app, which gives the same answers.
 
 A client that has begun a request and does not go on is cut off after `REQUEST_PATIENCE` seconds, or `STOP_PATIENCE`
-when the server stops, and one whose request line and headers do not end is refused past `MAX_HEAD_BYTES`.
+when the server stops. One that asks for nothing more is cut off after `IDLE_PATIENCE`, and one whose request line and
+headers do not end is refused past `MAX_HEAD_BYTES`.
 """
 
 import asyncio
@@ -19,64 +20,17 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from outpost.api.errors import Problem
-from outpost.pipeline.publish import PublishCommand, PublishResult
+from outpost.api.publish_road import PublishRoad
+from outpost.pipeline.publish import PublishResult
 
 PUBLISH_PATH = b"/api/v1/publish"
 _PUBLISH_LINE = b"POST " + PUBLISH_PATH + b" HTTP/1.1\r\n"
 REQUEST_PATIENCE = 10.0
+IDLE_PATIENCE = 5.0
 STOP_PATIENCE = 0.25
 MAX_HEAD_BYTES = 1_048_576
 _PATIENT_BYTES = 65_536
 """Bytes within one period of patience that show a slow but honest upload."""
-
-Submit = Callable[[PublishCommand], "asyncio.Future[PublishResult]"]
-
-
-class KnownHeads:
-    """Request heads that were read before and found to be those of plain publish requests on kept connections."""
-
-    _MOST = 1_024
-    _LONGEST = 2_048
-
-    def __init__(self) -> None:
-        self._lengths: dict[bytes, int] = {}
-
-    def body_length(self, head: bytes) -> int | None:
-        """Return the length of the body that follows; None if the head is not known."""
-        return self._lengths.get(head)
-
-    def remember(self, head: bytes, body_length: int) -> None:
-        if len(head) > self._LONGEST:
-            return
-        if len(self._lengths) >= self._MOST:
-            self._lengths.clear()
-        self._lengths[head] = body_length
-
-
-class PublishRoad:
-    """What a connection needs to take the short road; one for all connections."""
-
-    def __init__(
-        self,
-        *,
-        api_key: str,
-        max_body: int,
-        decode: Callable[[bytes], PublishCommand],
-        submit: Submit,
-        encode: Callable[[PublishResult], bytes],
-        refuse: Callable[[Exception], tuple[int, Mapping[str, str], bytes]],
-    ) -> None:
-        """Args:
-        api_key: Empty closes the short road.
-        refuse: Status, headers and body for what `decode` raises or the future ends with.
-        """
-        self.authorization = b"Bearer " + api_key.encode() if api_key else None
-        self.max_body = max_body
-        self.decode = decode
-        self.submit = submit
-        self.encode = encode
-        self.refuse = refuse
-        self.heads = KnownHeads()
 
 
 class _Exchange:
@@ -104,6 +58,7 @@ class PublishProtocol(HttpToolsProtocol):
 
     road: PublishRoad
     patience: float = REQUEST_PATIENCE
+    idle: float = IDLE_PATIENCE
     cycle: RequestResponseCycle | _Exchange | None  # type: ignore[assignment]
     parser: Any
 
@@ -311,7 +266,7 @@ class PublishProtocol(HttpToolsProtocol):
         else:
             self._idle_since = self.loop.time()
             if self._idle_timer is None:
-                self._watch_idleness(self.timeout_keep_alive)
+                self._watch_idleness(self.idle)
 
     def _watch_idleness(self, seconds: float) -> None:
         """Set the timer that closes an idle connection. It is left to run and looked at when it goes off: making and
@@ -322,7 +277,7 @@ class PublishProtocol(HttpToolsProtocol):
         self._idle_timer = None
         if self._request_open or not self._is_free() or self.transport.is_closing():
             return  # the next answer sets the timer again
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        left = self._idle_since + self.idle - self.loop.time()
         if left > 0:
             self._watch_idleness(left)
         else:
@@ -370,10 +325,13 @@ _PHRASES = {
 }
 
 
-def protocol_class(road: PublishRoad, *, patience: float = REQUEST_PATIENCE) -> type[PublishProtocol]:
+def protocol_class(
+    road: PublishRoad, *, patience: float = REQUEST_PATIENCE, idle: float = IDLE_PATIENCE
+) -> type[PublishProtocol]:
     """Return the connection class whose connections share `road`.
 
     Args:
         patience: Seconds a connection may wait for the rest of a request.
+        idle: Seconds it may wait for the next one.
     """
-    return type("PublishProtocol", (PublishProtocol,), {"road": road, "patience": patience})
+    return type("PublishProtocol", (PublishProtocol,), {"road": road, "patience": patience, "idle": idle})

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 from outpost.api.app import create_app, create_health_app
 from outpost.api.collaborators import Health
 from outpost.api.errors import refusal, unknown_path
-from outpost.api.protocol import PublishRoad
+from outpost.api.publish_road import PublishRoad
 from outpost.api.routes.publish import decode_publish, encode_published
 from outpost.config.settings import Settings
 from outpost.domain.identifiers import id_minter

@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 
 from outpost.api.collaborators import Probe
-from outpost.api.protocol import Submit
+from outpost.api.publish_road import Submit
 from outpost.config.settings import Settings
 from outpost.destinations.registry import Registry
 from outpost.domain.errors import QueueUnavailable

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, assert_never
 
 from outpost.api.errors import Problem
-from outpost.api.protocol import Submit
+from outpost.api.publish_road import Submit
 from outpost.api.routes.publish import decode_publish
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError, ValidationFailed

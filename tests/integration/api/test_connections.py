@@ -293,6 +293,32 @@ async def test_a_client_that_sends_blank_lines_between_requests_is_cut_off_too(i
         assert await connection.rest() == b""
 
 
+async def test_a_connection_that_asks_for_nothing_more_is_closed() -> None:
+    async with running_api(idle=0.1) as outpost, connected(outpost.port) as connection:
+        for request in (a_request(), TOPICS):
+            connection.send(request)
+            assert (await connection.answer()).status in (200, 202)
+
+        async with asyncio.timeout(5):
+            assert await connection.rest() == b""
+
+
+async def test_a_connection_in_the_middle_of_a_request_is_not_idle() -> None:
+    async with running_api(idle=0.05) as outpost, connected(outpost.port) as connection:
+        connection.send(a_request())
+        assert (await connection.answer()).status == 202
+        connection.send(a_request()[:-5])
+
+        # Another connection that asks for nothing is closed meanwhile: the time has passed for this one too.
+        async with connected(outpost.port) as other:
+            other.send(TOPICS)
+            await other.answer()
+            assert await other.rest() == b""
+        connection.send(BODY[-5:])
+
+        assert (await connection.answer()).status == 202
+
+
 async def test_the_patience_of_a_server_is_ten_seconds(outpost: InProcessOutpost) -> None:
     assert outpost.options.patience == 10.0
 

@@ -286,3 +286,20 @@ async def test_large_messages_are_held_by_their_bytes_and_all_arrive(
                 queue.ack(messages)
 
     assert max(held) <= 5
+
+
+async def test_what_is_settled_makes_room_for_more_bytes(
+    rabbitmq: RabbitMQServer, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much goes through, nothing is taken back as long as little is held at once."""
+    monkeypatch.setattr(rabbitmq_prefetch, "MOST_BYTES", 100_000)
+    async with a_queue(rabbitmq.url("%2F"), topology, prefetch=2) as queue:
+        await queue.send_many([b"%03d" % number + b"x" * 20_000 for number in range(40)])
+        came_again: list[bool] = []
+        async with asyncio.timeout(20):
+            while len(came_again) < 40:
+                for message in await queue.receive():
+                    came_again.append(message.redelivered)
+                    queue.ack([message])
+
+    assert not any(came_again)

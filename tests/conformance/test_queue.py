@@ -40,7 +40,7 @@ class TestRabbitMQQueue(QueueConformance):
                 lose_connections=partial(close_connections, rabbitmq, topology.queue),
                 dead_letters=partial(take, url, topology.dead_letters),
                 returns_count=True,  # RabbitMQ before 4.3, which is what can be installed here
-                deliveries=3,  # what comes back more often is taken for the victim of crashes
+                deliveries=2,  # what comes back more often is taken for the victim of crashes
             )
         async with opened_channel(url) as channel:
             await channel.queue_delete(topology.queue)

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 _DEAD_RETRIES = "rsmq:deliverymq-retry-dlq"
+_LOOKS = 10
 _numbers = itertools.count(1)
 
 
@@ -121,9 +122,11 @@ class Deployment:
         return {queue.name: queue.messages for queue in queues}
 
     async def until_all_is_lent(self, *, seconds: float = 30) -> None:
-        """Wait until no delivery task is left at the broker."""
+        """Wait until no delivery task is left at the broker, nor comes back to it as one that is sent anew."""
+        looks = 0
         async with asyncio.timeout(seconds):
-            while (await self.waiting())[self._settings["RABBITMQ_DELIVERY_QUEUE"]]:
+            while looks < _LOOKS:
+                looks = 0 if (await self.waiting())[self._settings["RABBITMQ_DELIVERY_QUEUE"]] else looks + 1
                 await asyncio.sleep(0.05)
 
     async def dead_letters(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from outpost.clients.amqp import AmqpOptions
+from outpost.clients.amqp import AmqpOptions, Connection
 from outpost.ports.queue import Message
 from outpost.queues.rabbitmq_inbox import RabbitMQInbox
 from outpost.queues.rabbitmq_prefetch import Prefetch
@@ -15,7 +15,7 @@ from outpost.queues.rabbitmq_topology import Topology, ensure
 
 
 class RabbitMQQueue:
-    """`Queue` at RabbitMQ 3.10 or newer. A direction that is not used is not connected."""
+    """`Queue` at RabbitMQ 3.10 or newer. Who only sends opens no connection for receiving."""
 
     def __init__(self, options: AmqpOptions, topology: Topology, *, auto_provision: bool, prefetch: int) -> None:
         """Describe a queue; nothing is opened.
@@ -25,12 +25,14 @@ class RabbitMQQueue:
             auto_provision: Create what is missing whenever a connection is opened, and not only look.
             prefetch: Most messages that are lent and not settled, fewer if they are large; at most 65,535.
         """
+        self._topology = topology
+        self._create = auto_provision
         self._sender = Sender(_named(options, "send"), topology, create=auto_provision)
         self._receiver = RabbitMQInbox(
             _named(options, "receive"),
             topology.queue,
             prefetch=Prefetch(prefetch),
-            ensure=lambda connection: ensure(connection, topology, create=auto_provision),
+            ensure=self._ensure,
             send_anew=self._sender.send_many,
         )
 
@@ -66,6 +68,10 @@ class RabbitMQQueue:
         async with asyncio.TaskGroup() as closing:
             closing.create_task(self._receiver.__aexit__(kind, error, traceback))
             closing.create_task(self._sender.close())
+
+    async def _ensure(self, connection: Connection) -> None:
+        self._sender.begin()  # now, for what came back too often must be sent anew before the process dies once more
+        await ensure(connection, self._topology, create=self._create)
 
 
 def _named(options: AmqpOptions, direction: str) -> AmqpOptions:

@@ -19,9 +19,9 @@ from outpost.queues.rabbitmq_prefetch import Prefetch
 
 _logger = logging.getLogger(__name__)
 
-_REFUSED_FOR_GOOD = 2
+_REFUSED_FOR_GOOD = 1
 """A message that is refused after it has come back so often goes to the dead letters; else it comes back again."""
-_WORN = 3
+_WORN = 2
 """A message that has come back so often is sent anew. More than the above, or a refused one would never end; and well
 below the broker's limit, for between coming back and being sent anew the process may die again."""
 

@@ -71,7 +71,7 @@ class Link:
                 await self._up.wait()
 
     def renew(self, why: str) -> None:
-        """Give up the connection, and prepare another."""
+        """Give up the connection, even one that is only being prepared, and prepare another."""
         if self._connection is not None:
             self._connection.end(why)
 
@@ -105,12 +105,12 @@ class Link:
     async def _connect_once(self, limit: asyncio.Timeout) -> None:
         """Connect, and wait until the connection ends."""
         loop = asyncio.get_running_loop()
-        connection = await connect(self._options)
+        connection = self._connection = await connect(self._options)
         try:
             limit.reschedule(loop.time() + _PREPARE_SECONDS)
             channel = await self._prepare(connection)
             limit.reschedule(None)
-            self._connection, self._channel, self._trouble = connection, channel, None
+            self._channel, self._trouble = channel, None
             self._up.set()
             _logger.info("queue connected", extra={"fields": {"connection": self._options.name}})
             raise await channel.ended()

@@ -29,6 +29,10 @@ class Sender:
             return _blocked(self._connection.blocked)
         return self._link.trouble
 
+    def begin(self) -> None:
+        """Connect, without waiting for it."""
+        self._link.check()
+
     async def send_many(self, bodies: Sequence[bytes]) -> None:
         if not bodies:
             return

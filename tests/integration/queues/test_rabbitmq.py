@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from outpost.clients.amqp import AmqpOptions
+from outpost.clients.amqp import AmqpOptions, Channel, Connection
 from outpost.conformance.queue import drain, receive
 from outpost.domain.errors import QueueUnavailable
 from outpost.queues import rabbitmq_prefetch
 from outpost.queues.rabbitmq import RabbitMQQueue
+from outpost.queues.rabbitmq_link import Link
 from outpost.queues.rabbitmq_topology import Topology
 from tests.support.rabbitmq import PASSWORD, RabbitMQServer
 from tests.support.rabbitmq_queue import a_queue, a_topology, close_connections, opened_channel, until
@@ -303,3 +304,23 @@ async def test_what_is_settled_makes_room_for_more_bytes(
                     queue.ack([message])
 
     assert not any(came_again)
+
+
+async def test_a_link_that_is_renewed_while_it_is_made_ready_connects_anew(
+    rabbitmq: RabbitMQServer, topology: Topology
+) -> None:
+    """The first messages, or the end of the consumer, may arrive together with the answer to the last question."""
+    prepared: list[Channel] = []
+
+    async def prepare(connection: Connection) -> Channel:
+        prepared.append(await connection.channel())
+        if len(prepared) == 1:
+            link.renew("too large")
+        return prepared[-1]
+
+    link = Link(AmqpOptions.parse(rabbitmq.url("%2F")), prepare=prepare, down=lambda: None)
+    link.check()
+    await until(lambda: len(prepared) == 2 and link.trouble is None)
+    await link.stop()
+
+    assert not prepared[0].is_open

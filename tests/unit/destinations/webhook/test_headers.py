@@ -1,7 +1,7 @@
 """The headers of a webhook: whose value wins, and what never gets through."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -228,3 +228,21 @@ def test_the_short_way_and_the_long_way_send_the_same(
     assert sorted(plan.encode(own, event, "v0=sig", NOW).split(b"\r\n")) == sorted(
         plan._encode_slowly(own, event, "v0=sig", NOW).split(b"\r\n")
     )
+
+
+def test_each_second_is_told_as_it_is() -> None:
+    plan = HeaderPlan(WebhookSettings(user_agent="Outpost/1"))
+    own = plan.own(a_destination(), None)
+
+    def told(seconds: float) -> str:
+        head = plan.encode(own, an_event("evt_1", metadata={}), None, NOW + timedelta(seconds=seconds)).decode()
+        return next(line for line in head.split("\r\n") if line.startswith("x-outpost-timestamp"))[-9:]
+
+    assert [told(seconds) for seconds in (0, 0.8, 0.88, 2, 1, 0)] == [
+        "08:23:36Z",
+        "08:23:36Z",
+        "08:23:37Z",
+        "08:23:38Z",
+        "08:23:37Z",
+        "08:23:36Z",
+    ]

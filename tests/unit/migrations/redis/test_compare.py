@@ -2,7 +2,7 @@
 
 import pytest
 
-from outpost.migrations.redis.compare import Around, Verdict, judge, kept_differences
+from outpost.migrations.redis.compare import Around, Verdict, agree, essence, judge, kept_differences
 from outpost.migrations.redis.families import Kind, Named
 from outpost.migrations.redis.reading import Stored
 
@@ -73,3 +73,41 @@ def test_a_time_is_held_to_the_text_it_was_made_from() -> None:
     assert kept_differences({**kept, b"created_at": b"1746507600119"})
     # Created again by a server, which writes the time of change too.
     assert not kept_differences({**kept, b"created_at": b"1800000000000", b"updated_at": b"1800000000000"})
+
+
+@pytest.mark.parametrize(
+    ("named", "old", "new", "plainly"),
+    [
+        (DESTINATION, OLD, NEW, True),
+        (DESTINATION, OLD, a_record(id=b"d", type=b"other", created_at=MS), False),
+        (DESTINATION, OLD, a_record(5_000, id=b"d", type=b"webhook", created_at=MS), False),
+        (DESTINATION, OLD, NONE, False),
+        (SUMMARY, a_record(d=b"{}"), a_record(d=b"{}"), True),
+        (SUMMARY, a_record(d=b"{}"), a_record(d=b'{"disabled":true}'), False),
+        (SUMMARY, a_record(d=b"{}"), a_record(d=b"{}", e=b"{}"), False),
+    ],
+)
+def test_records_agree_only_if_nothing_has_to_be_judged(named: Named, old: Stored, new: Stored, plainly: bool) -> None:
+    assert agree(named, old, new) == plainly
+
+
+def test_the_essence_of_a_record_is_what_a_migration_must_not_change() -> None:
+    other_order = Stored("hash", -1, 3, 100, dict(sorted(OLD.fields.items(), reverse=True)))
+
+    assert essence(OLD, is_summary=False) == essence(NEW, is_summary=False) == essence(other_order, is_summary=False)
+    for changed in (
+        a_record(id=b"d", type=b"other", created_at=TEXT),
+        a_record(id=b"d", type=b"webhook", created_at=b"1746507600121"),
+        a_record(id=b"d", kind=b"webhook", created_at=TEXT),
+        a_record(id=b"d", type=b"webhook"),
+        a_record(id=b"d1:t", type=b"webhook", created_at=TEXT),
+        NONE,
+    ):
+        assert essence(changed, is_summary=False) != essence(OLD, is_summary=False)
+
+
+def test_every_field_of_a_summary_belongs_to_its_essence() -> None:
+    summary = a_record(entity=b"{}", created_at=TEXT)
+
+    assert essence(a_record(created_at=TEXT), is_summary=True) != essence(summary, is_summary=True)
+    assert essence(a_record(entity=b"{}", created_at=MS), is_summary=True) != essence(summary, is_summary=True)

@@ -9,6 +9,7 @@
 Names and arguments are the reference's, so both programs work with what either has created.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from outpost.domain.errors import ConfigurationError, QueueUnavailable
 DELIVERY_LIMIT = 5
 """How often a message may come back before it goes to the dead letters."""
 
+_START_SECONDS = 30.0
 _NOT_ALLOWED, _NOT_FOUND, _DIFFERS = 403, 404, 406
 _QUORUM: Table = {"x-queue-type": "quorum"}
 
@@ -39,13 +41,16 @@ class Topology:
 async def provision(options: AmqpOptions, topologies: Iterable[Topology], *, create: bool) -> None:
     """Make sure, at start, that everything is there.
 
+    A broker that is starting too takes connections before it answers, so its answer is waited for longer than usual.
+
     Raises:
         QueueUnavailable: The broker could not be reached, or does not let us in.
         ConfigurationError: Something is missing and not to be created, differs, or is not allowed.
     """
     topologies = list(topologies)
     try:
-        connection = await connect(options)
+        patient = dataclasses.replace(options, connect_timeout=max(options.connect_timeout, _START_SECONDS))
+        connection = await connect(patient)
         try:
             for topology in topologies:
                 await ensure(connection, topology, create=create)

@@ -83,7 +83,7 @@ async def test_two_hundred_connections_that_do_not_go_on_delay_nothing(tmp_path:
         code = await outpost.terminate()
 
         assert code == 0
-        assert loop.time() - started < 1.0
+        assert loop.time() - started < 3.0  # the patience with them would last ten
 
 
 async def test_a_request_that_has_begun_to_arrive_is_still_answered(tmp_path: Path, receiver: Receiver) -> None:

@@ -120,6 +120,18 @@ def test_what_serve_needs_is_asked_for(environ: dict[str, str], said: str) -> No
         server_requirements.check(load(environ))
 
 
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        server_requirements.check(load({"REDIS_HOST": "h", "POSTGRES_URL": "postgres://h/d"}))
+
+    assert [fault.split(":")[0] for fault in str(refusal.value).split("; and ")] == [
+        "message queue configuration is required",
+        "AES encryption secret is required",
+        "API key is required",
+        "API JWT secret is required",
+    ]
+
+
 def test_an_empty_redis_host_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".outpost.yaml").write_text("redis: {host: ''}\npostgres: postgres://h/d\n")
 

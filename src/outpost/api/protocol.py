@@ -26,7 +26,9 @@ from outpost.pipeline.publish import PublishResult
 PUBLISH_PATH = b"/api/v1/publish"
 _PUBLISH_LINE = b"POST " + PUBLISH_PATH + b" HTTP/1.1\r\n"
 REQUEST_PATIENCE = 10.0
-IDLE_PATIENCE = 5.0
+IDLE_PATIENCE = 620.0
+"""Longer than load balancers keep a connection that they may send on again (60 s at AWS, 600 s at Google): one that is
+closed here at that moment costs somebody an answer 502."""
 STOP_PATIENCE = 0.25
 MAX_HEAD_BYTES = 1_048_576
 _PATIENT_BYTES = 65_536

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
+import msgspec
+
 from outpost.migrations.redis.families import Kind, Named
 from outpost.migrations.redis.m002_timestamps import TIMES, kept, milliseconds, needs_conversion
 from outpost.migrations.redis.migration import Fields
 from outpost.migrations.redis.reading import Stored
-from outpost.migrations.redis.scripts import KEPT
 
 Verdict = Literal["equal", "changed", "deleted", "unknown", "different"]
 """equal      the new record is what the old one had to become
@@ -21,7 +22,10 @@ different  it is none of these
 
 TTL_TOLERANCE_MS = 2_000
 
-_KEPT = KEPT.encode()
+_KEPT_TIMES = {name: kept(name) for name in TIMES}
+_ADDED = frozenset((b"entity", *_KEPT_TIMES.values()))
+"""Fields that migrations add to a record."""
+_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,18 @@ def agree(named: Named, old: Stored, new: Stored) -> bool:
 
 def essence(record: Stored, *, is_summary: bool) -> bytes:
     """Return 16 bytes that stand for what a migration must not change in a record, whatever the order of its fields."""
-    parts = [b"%b %d" % (record.type.encode(), record.size if record.large or record.type != "hash" else 0)]
-    for name, value in sorted(record.fields.items()):
-        if is_summary or not (name == b"entity" or name.startswith(_KEPT)):
-            told = _in_milliseconds(value) if name in TIMES and not is_summary else value
-            parts.append(b"%d:%b%d:%b" % (len(name), name, len(told), told))
-    return blake2b(b"".join(parts), digest_size=16).digest()
+    size = record.size if record.large or record.type != "hash" else 0
+    if is_summary:
+        fields = sorted(record.fields.items())
+    else:
+        fields = sorted(
+            [
+                (name, _in_milliseconds(value) if name in TIMES else value)
+                for name, value in record.fields.items()
+                if name not in _ADDED
+            ]
+        )
+    return blake2b(_encode((record.type, size, fields)), digest_size=16).digest()
 
 
 def _in_milliseconds(text: bytes) -> bytes:
@@ -90,20 +100,18 @@ def differences(old: Fields, new: Fields) -> Sequence[str]:
     """Return the fields in which a new record is not what its old one had to become."""
     differing = [
         name
-        for name in old.keys() | new.keys()
-        if old.get(name) != new.get(name)
-        and name != b"entity"
-        and not name.startswith(_KEPT)
-        and not (name in TIMES and _same_time(old.get(name), new.get(name)))
+        for name, value in new.items()
+        if old.get(name) != value and name not in _ADDED and not (name in TIMES and _same_time(old.get(name), value))
     ]
+    differing += [name for name in old if name not in new and name not in _ADDED]
     return [name.decode(errors="backslashreplace") for name in sorted(differing)]
 
 
 def kept_differences(record: Mapping[bytes, bytes]) -> Sequence[str]:
     """Return the times of a record that are not those of the texts it keeps, and not later ones either."""
     found: list[str] = []
-    for name in TIMES:
-        text, value = record.get(kept(name)), record.get(name)
+    for name, keeping in _KEPT_TIMES.items():
+        text, value = record.get(keeping), record.get(name)
         if text is None or value is None or needs_conversion(value):
             continue
         if int(value) < milliseconds(text) or (int(value) != milliseconds(text) and not _edited(record)):

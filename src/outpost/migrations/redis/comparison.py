@@ -1,11 +1,12 @@
 """Compares migrated records with what they were made from, page by page, and adds up.
 
-Records are read a page at a time; those that do not plainly agree are judged one by one.
+Records are read a page at a time; those that do not plainly agree are judged one by one. A new record is read once:
+with the old one if that is still there and the pages hold both, else by itself.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +15,15 @@ from outpost.migrations.redis.catalogue import MIGRATIONS
 from outpost.migrations.redis.compare import Around, Verdict, agree, essence, judge, kept_differences
 from outpost.migrations.redis.context import Context, shown
 from outpost.migrations.redis.families import Kind, Named, Sorted, Sorter, meant, old_of
-from outpost.migrations.redis.reading import Stored, read, read_many, stored
+from outpost.migrations.redis.reading import Stored, read, read_many, stored, there_many
 from outpost.migrations.report import Check
 
 _TOLD = 20
+_NEW_KINDS = {
+    Kind.OLD_TENANT: Kind.TENANT,
+    Kind.OLD_DESTINATION: Kind.DESTINATION,
+    Kind.OLD_SUMMARY: Kind.SUMMARY,
+}
 
 
 @dataclass
@@ -49,7 +55,13 @@ class Found:
 class Comparison:
     """Compares keys, page by page, and adds up."""
 
-    def __init__(self, context: Context, *, done: set[int], ours: bool, aside: set[bytes]) -> None:
+    def __init__(self, context: Context, *, done: set[int], ours: bool, aside: set[bytes], whole: bool) -> None:
+        """Args:
+        done: The migrations that are recorded as applied.
+        ours: The first of them was applied by this tool.
+        aside: Keys in quarantine, which are left out.
+        whole: The pages hold every record there is.
+        """
         self.copies = Found("redis/001_hash_tags: old records and their new ones")
         self.times = Found("redis/002_timestamps: times of tenants and destinations")
         self.entities = Found("redis/003_entity: what records say they are")
@@ -60,6 +72,7 @@ class Comparison:
         self._done = done
         self._ours = ours
         self._aside = aside
+        self._both_are_here = whole and 1 in done and not context.keys.prefix
         self._sorter = Sorter(context.names, old=not context.keys.prefix)
 
     async def page(self, keys: Sequence[bytes]) -> None:
@@ -88,17 +101,20 @@ class Comparison:
     async def _old(self, old: Sequence[Named]) -> None:
         self.copies.compared += len(old)
         names = self._context.names
+        new = list(map(names.new_of, old))
         before, after, listed = await asyncio.gather(
             read_many(self._context, [named.key for named in old]),
-            read_many(self._context, [names.new_of(named) for named in old]),
+            read_many(self._context, new),
             self._listed(old),
         )
-        for named, old_record, new_record, there in zip(old, before, after, listed, strict=True):
+        for named, key, old_record, new_record, there in zip(old, new, before, after, listed, strict=True):
             if there and agree(named, old_record, new_record):
                 self.counterparts += 1
                 self.verdicts["equal"] += 1
             else:
-                await self._judge(named, names.new_of(named))
+                await self._judge(named, key)
+            if self._both_are_here and new_record.exists and self._is_read_with(named.key, key):
+                self._look(key, new_record, _NEW_KINDS[named.kind])
 
     async def _judge(self, named: Named, new: bytes) -> None:
         names, redis = self._context.names, self._context.redis
@@ -128,14 +144,28 @@ class Comparison:
             **dict.fromkeys(found.destinations, Kind.DESTINATION),
             **dict.fromkeys(found.summaries, Kind.SUMMARY),
         }
+        if self._both_are_here:
+            kinds = await self._without_old(kinds)
         for (key, kind), record in zip(kinds.items(), await read_many(self._context, list(kinds)), strict=True):
-            is_summary = kind is Kind.SUMMARY
-            self.digest ^= _number(key, essence(record, is_summary=is_summary))
-            if not is_summary and record.fields:
-                self._look(key, record, kind)
+            self._look(key, record, kind)
+
+    async def _without_old(self, kinds: Mapping[bytes, Kind]) -> Mapping[bytes, Kind]:
+        """Leave out the records that are read together with their old ones."""
+        names = self._context.names
+        paired = {key: old for key in kinds if (old := names.plain_old_of(key)) and self._is_read_with(old, key)}
+        there = await there_many(self._context, [(old, b"") for old in paired.values()])
+        read_with_old = {key for key, is_there in zip(paired, there, strict=True) if is_there}
+        return {key: kind for key, kind in kinds.items() if key not in read_with_old}
+
+    def _is_read_with(self, old: bytes, new: bytes) -> bool:
+        """Say whether `new` is looked at when `old` is compared, rather than when it is met itself."""
+        return self._context.names.plain_old_of(new) == old and old not in self._aside and new not in self._aside
 
     def _look(self, key: bytes, record: Stored, kind: Kind) -> None:
-        """Look for what is wrong with a record of the new form by itself."""
+        """Count a record of the new form in, and look for what is wrong with it by itself."""
+        self.digest ^= _number(key, essence(record, is_summary=kind is Kind.SUMMARY))
+        if kind is Kind.SUMMARY or not record.fields:
+            return
         _, times, entity = MIGRATIONS
         if 2 in self._done:
             self.times.compared += 1
@@ -149,15 +179,13 @@ class Comparison:
                 self.entities.differs(key, f"does not say that it is a {kind.value}")
 
     async def _listed(self, old: Sequence[Named]) -> Sequence[bool]:
-        """Say of each destination whether the new summary names it, or the old one did not; true of other records."""
-        names, redis = self._context.names, self._context.redis
+        """Say of each destination whether the new summary names it; true of other records."""
+        names = self._context.names
         asked = [
-            redis.send("HEXISTS", names.summary(named.tenant), named.destination)
-            if named.kind is Kind.OLD_DESTINATION
-            else None
-            for named in old
+            (names.summary(named.tenant), named.destination) for named in old if named.kind is Kind.OLD_DESTINATION
         ]
-        return [each is None or await _holds(each) for each in asked]
+        answers = iter(await there_many(self._context, asked))
+        return [named.kind is not Kind.OLD_DESTINATION or next(answers) for named in old]
 
     async def _read(self, key: bytes) -> Stored:
         return stored(await read(self._context.redis, key))

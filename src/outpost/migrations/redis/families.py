@@ -19,6 +19,7 @@ _LIST = b":destinations"
 _NEW_TENANT = b"}:tenant"
 _NEW_LIST = b"}:destinations"
 _NEW_OF_TENANT = b"}:destination:"
+_UNPLAIN = re.compile(rb"[:{}]")
 
 
 class Kind(Enum):
@@ -72,6 +73,17 @@ class Names:
                 return self.summary(old.tenant)
             case _:
                 return self.tenant(old.tenant)
+
+    def plain_old_of(self, new: bytes) -> bytes | None:
+        """Return the key of the old form from which a key of the new form was made; None unless its name is plain.
+
+        A plain name is sorted without a look at the record: no id in it holds `:`, `{` or `}`, or is `destinations`.
+        """
+        tenant, _, rest = new[len(self.prefix) + len(b"tenant:{") :].partition(b"}")
+        destination = rest.removeprefix(_OF_TENANT) if rest not in (b":tenant", _LIST) else b""
+        if _UNPLAIN.search(tenant + destination) or destination == b"destinations":
+            return None
+        return b"tenant:" + tenant + (b"" if rest == b":tenant" else rest)
 
 
 @dataclass

@@ -57,13 +57,16 @@ def kept(name: bytes) -> bytes:
 
 def needs_conversion(text: bytes) -> bool:
     """Say whether a time is neither empty nor a whole number of 64 bits."""
-    if not text:
+    if not text or (len(text) < 19 and text.isdigit()):
         return False
     return not (_NUMBER.fullmatch(text) and -(2**63) < int(text) < 2**63)
 
 
+@lru_cache(maxsize=4_096)
 def milliseconds(text: bytes) -> int:
     """Return the Unix milliseconds of an RFC 3339 timestamp, rounded down.
+
+    Remembered, because a record and its copy, or what it keeps, hold the same text.
 
     Raises:
         ValueError: It is no such timestamp.

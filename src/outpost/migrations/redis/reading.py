@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from outpost.clients.redis import Commands
 from outpost.migrations.redis.context import Context
@@ -14,8 +15,7 @@ _BATCH = 50
 """Records in one call, so that it keeps others waiting for less than a millisecond."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """What is stored under a key.
 
     Attributes:
@@ -30,7 +30,7 @@ class Stored:
     ttl: int = -1
     length: int = 0
     size: int = 0
-    fields: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    fields: Mapping[bytes, bytes] = {}
     large: bool = False
 
     @property
@@ -70,7 +70,25 @@ async def read_many(context: Context, keys: Sequence[bytes]) -> list[Stored]:
     return [_stored(record) for reply in replies for record in reply]
 
 
+async def there_many(context: Context, asked: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+    """Say of keys and names of fields in them whether they are there; an empty name asks for the key.
+
+    Raises:
+        RedisError: It could not be asked.
+    """
+    size = 1 if context.across else _BATCH
+    batches = [asked[start : start + size] for start in range(0, len(asked), size)]
+    replies = await asyncio.gather(
+        *(
+            context.redis.run(script("there"), [key for key, _ in batch], [field for _, field in batch])
+            for batch in batches
+        )
+    )
+    return [found == 1 for reply in replies for found in reply]
+
+
 def _stored(record: list[Any]) -> Stored:
     kind, ttl, length, size, *flat = record
-    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    pairs = iter(flat)
+    fields = dict(zip(pairs, pairs, strict=True))
     return Stored(kind.decode(), ttl, length, size, fields, large=kind == b"hash" and len(fields) != length)

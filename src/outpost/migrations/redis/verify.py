@@ -20,8 +20,8 @@ from outpost.migrations.redis.quarantine import RedisQuarantine
 from outpost.migrations.redis.state import StateStore, state_of
 from outpost.migrations.report import Check, MigrationState
 
-_PAGES = 3
-"""Compared side by side: the server reads one while another is judged."""
+_PAGES = 6
+"""Compared side by side: the server reads some while others are judged."""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Verifier:
         self._quarantine = RedisQuarantine(context)
 
     async def verify(self, request: VerifyRequest, states: Sequence[MigrationState]) -> Sequence[Check]:
-        comparison = await self._comparison()
+        comparison = await self._comparison(whole=request.full)
         old = not self._context.keys.prefix
         population = 0
         room = asyncio.Semaphore(_PAGES)
@@ -103,11 +103,15 @@ class Verifier:
         for start in range(0, len(portion.keys), 1_000):
             yield portion.keys[start : start + 1_000], portion.population
 
-    async def _comparison(self) -> Comparison:
+    async def _comparison(self, *, whole: bool = False) -> Comparison:
         recorded = await self._states.read()
         aside = {key for _, key in await self._quarantine.entries()}
         return Comparison(
-            self._context, done=await self._done(), ours=bool(recorded["001_hash_tags"].get("run")), aside=aside
+            self._context,
+            done=await self._done(),
+            ours=bool(recorded["001_hash_tags"].get("run")),
+            aside=aside,
+            whole=whole,
         )
 
     async def _done(self) -> set[int]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outpost.migrations.redis.families import Kind, Named, Names, Sorter, meanings, meant
+from outpost.migrations.redis.families import Kind, Named, Names, Sorter, meanings, meant, old_of
 
 NAMES = Names()
 IDS = st.text(alphabet="ab:{}", max_size=6).map(str.encode) | st.sampled_from(
@@ -66,3 +66,26 @@ def test_a_record_is_never_taken_for_another_than_the_one_that_was_written(tenan
         found = meant(key, fields, NAMES, old=True)
 
         assert found is None or found == wanted or found.destination == fields[b"id"] or found.tenant == fields[b"id"]
+
+
+@given(
+    st.sampled_from([Kind.OLD_TENANT, Kind.OLD_SUMMARY, Kind.OLD_DESTINATION]), IDS, IDS, st.sampled_from(["", "dp:"])
+)
+def test_a_plain_new_name_tells_the_one_old_name_it_was_made_from(
+    kind: Kind, tenant: bytes, destination: bytes, prefix: str
+) -> None:
+    names = Names(prefix.encode())
+    old_key = {
+        Kind.OLD_TENANT: names.old_tenant(tenant),
+        Kind.OLD_SUMMARY: names.old_summary(tenant),
+        Kind.OLD_DESTINATION: b"tenant:" + tenant + b":destination:" + destination,
+    }[kind]
+    named = Named(kind, old_key, tenant, destination if kind is Kind.OLD_DESTINATION else b"")
+
+    told = names.plain_old_of(names.new_of(named))
+
+    if any(character in tenant + named.destination for character in b":{}") or named.destination == b"destinations":
+        assert told is None
+    else:
+        assert told == old_key
+        assert old_of(Sorter(NAMES, old=True).sort([old_key])) == [named]

@@ -8,10 +8,13 @@ for index = 1, #KEYS do
   local fields = pcall('HLEN', key)
   if type(fields) ~= 'number' or fields == 0 then
     reply[index] = {call('TYPE', key).ok, call('PTTL', key), 0, call('MEMORY', 'USAGE', key) or 0}
-  elseif large(key) then
-    reply[index] = {'hash', call('PTTL', key), fields, call('MEMORY', 'USAGE', key)}
   else
-    reply[index] = {'hash', call('PTTL', key), fields, call('MEMORY', 'USAGE', key), unpack(call('HGETALL', key))}
+    local bytes = call('MEMORY', 'USAGE', key, 'SAMPLES', '8')
+    if bytes >= MAX_FIELDS * 16 and large(key) then
+      reply[index] = {'hash', call('PTTL', key), fields, bytes}
+    else
+      reply[index] = {'hash', call('PTTL', key), fields, bytes, unpack(call('HGETALL', key))}
+    end
   end
 end
 return reply

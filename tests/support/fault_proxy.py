@@ -145,6 +145,7 @@ class FaultProxy:
     async def _accept(self, listener: socket.socket) -> None:
         while True:
             client, _ = await asyncio.get_running_loop().sock_accept(listener)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does so only where it accepts itself
             self.connections += 1
             line = _Line(self, client)
             self._lines.add(line)

@@ -14,6 +14,8 @@ from outpost.migrations.redis.workers import worker_for
 from outpost.migrations.report import PlannedStep
 
 _LOOKED_AT = 20_000
+_ESTIMATED_FROM = 2_000
+"""Records that tell by how much the servers grow; where that does not matter, an upgrade does not wait for more."""
 _BATCH = 100
 _RECORDS_PER_SECOND = 40_000  # of a usual server; `apply` reports its own speed
 _BYTES_PER_RECORD = 600
@@ -39,7 +41,7 @@ class Planner:
         """Return about how many bytes `apply` adds to all servers together."""
         if not any(each.number == 1 for each in pending):
             return 0
-        portion = await survey.first(self._context, _LOOKED_AT, old=True)
+        portion = await survey.first(self._context, _ESTIMATED_FROM, old=True)
         found = await self._would_do(portion.keys, "1")
         scale = portion.population / len(portion.keys) if portion.keys else 1.0
         return round(found.counts[1].migrated * scale) * _BYTES_PER_RECORD

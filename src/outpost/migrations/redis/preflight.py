@@ -1,5 +1,6 @@
 """What would stop or endanger a migration of Redis, found before it begins, with the command that mends it."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -104,11 +105,12 @@ async def _node(node: Node, need: Need, *, share: float) -> Sequence[Check]:
 async def _facts(node: Node) -> Mapping[str, str]:
     """Return what INFO says; empty where managed services forbid it."""
     facts: dict[str, str] = {}
-    for section in ("server", "replication", "memory", "persistence"):
-        try:
-            text: bytes = await node.command("INFO", section)
-        except RedisReplyError:
+    asked = [node.send("INFO", section) for section in ("server", "replication", "memory", "persistence")]
+    for text in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(text, RedisReplyError):
             continue
+        if isinstance(text, BaseException):
+            raise text
         for line in text.decode(errors="replace").splitlines():
             name, colon, value = line.partition(":")
             if colon:
@@ -179,15 +181,12 @@ async def _permissions(node: Node, scratch_key: str) -> Check:
         user = (await node.command("ACL", "WHOAMI")).decode()
     except RedisReplyError:
         return _fine(node, "permissions", note="not known before they are used: ACL is not permitted here")
-    missing: list[str] = []
-    for command in NEEDED:
-        words = [word.replace("{key}", scratch_key) for word in command]
-        try:
-            verdict = await node.command("ACL", "DRYRUN", user, *words)
-        except RedisReplyError:
-            return _fine(node, "permissions", note="not known before they are used: the server has no ACL DRYRUN")
-        if verdict != b"OK":
-            missing.append(command[0].lower())
+    wanted = [[word.replace("{key}", scratch_key) for word in command] for command in NEEDED]
+    try:
+        verdicts = await asyncio.gather(*(node.send("ACL", "DRYRUN", user, *words) for words in wanted))
+    except RedisReplyError:
+        return _fine(node, "permissions", note="not known before they are used: the server has no ACL DRYRUN")
+    missing = [words[0].lower() for words, verdict in zip(wanted, verdicts, strict=True) if verdict != b"OK"]
     if missing:
         grant = " ".join(f"+{name}" for name in missing)
         return _wrong(

@@ -35,22 +35,28 @@ async def pages(context: Context, *, old: bool) -> AsyncGenerator[list[bytes]]:
 
 async def has_new(context: Context) -> bool:
     """Say whether there are records of the new form: certain for a small store; in a large one a few may be missed."""
-    portion = await first(context, 0, old=False, pages_at_most=20)
+    portion = await first(context, 0, old=False, looked_at=20_000, count=4 * _PAGE)
     return bool(portion.keys)
 
 
-async def first(context: Context, most: int, *, old: bool, pages_at_most: int = 1_000) -> Portion:
-    """Return the first keys of every server. SCAN goes in the order of hashes, so they are as good as drawn."""
+async def first(context: Context, most: int, *, old: bool, looked_at: int = 1_000_000, count: int = _PAGE) -> Portion:
+    """Return the first keys of every server. SCAN goes in the order of hashes, so they are as good as drawn.
+
+    Args:
+        most: How many are enough.
+        looked_at: Among how many keys of a server to look at most.
+        count: Keys that one SCAN looks at.
+    """
     keys: list[bytes] = []
     population, whole = 0.0, True
     for node in await context.redis.nodes():
         seen = found = 0
         size: int = await node.command("DBSIZE")
-        async for page in Scan(node, match=_pattern(context, old=old), count=_PAGE):
+        async for page in Scan(node, match=_pattern(context, old=old), count=count):
             keys += page.keys
-            seen += _PAGE
+            seen += count
             found += len(page.keys)
-            if page.cursor and (found > most or seen >= pages_at_most * _PAGE):
+            if page.cursor and (found > most or seen >= looked_at):
                 whole = False
                 break
         population += found if whole else found * max(size / max(seen, 1), 1.0)

@@ -177,14 +177,15 @@ class PublishProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_open = False
+        head, self._head = self._head, None  # of the first request in these bytes; others may follow it
         if self.parser.should_upgrade():
             return
         if self.url == PUBLISH_PATH:
             length = self._plain_body_length()
             if length is not None:
                 keep_alive = self.parser.should_keep_alive()
-                if keep_alive and self._head is not None:
-                    self.road.heads.remember(self._head, length)
+                if keep_alive and head is not None:
+                    self.road.heads.remember(head, length)
                 self.cycle = _Exchange(keep_alive=keep_alive)  # type: ignore[assignment]
                 return
         # The base class starts a request with its line and headers empty: give it what was parsed meanwhile.

@@ -93,6 +93,29 @@ async def test_a_head_that_was_read_before_does_not_open_the_door_to_another_key
         assert (await connection.answer()).status == 401
 
 
+async def test_a_refused_request_does_not_make_known_the_head_of_one_with_another_length(
+    outpost: InProcessOutpost,
+) -> None:
+    """Otherwise half of a body would be taken for the whole, and the other half for the next request."""
+    short = json.dumps(a_publish(id="short")).encode()
+    broken = b"{" * 200
+    whole = json.dumps(a_publish(id="whole")).encode().ljust(len(broken))
+    head_of_the_first = a_request(whole, b"X-Number: 1")[: -len(whole)]
+    async with connected(outpost.port) as connection:
+        connection.send(head_of_the_first + broken + a_request(short))
+        assert [(await connection.answer()).status, (await connection.answer()).status] == [422, 202]
+
+    async with connected(outpost.port) as connection:
+        connection.send(head_of_the_first + whole[: len(short)])
+        assert (await outpost.api("GET", "/topics")).status == 200  # by now that much has been read
+        connection.send(whole[len(short) :])
+        answer = await connection.answer()
+
+        assert (answer.status, answer.json()["id"]) == (202, "whole")
+        connection.send(TOPICS)
+        assert (await connection.answer()).status == 200
+
+
 async def test_a_known_head_in_front_of_another_request_is_answered_first(outpost: InProcessOutpost) -> None:
     async with connected(outpost.port) as connection:
         connection.send(a_request())

@@ -330,3 +330,28 @@ async def test_a_summary_of_thousands_is_copied_in_pieces(store: RedisStore) -> 
 
     assert store.read()[b"tenant:{acme}:destinations"].content == content
     assert _fields(store, "tenant:{acme}:tenant")[b"created_at"] == MS
+
+
+async def test_a_full_verification_looks_at_each_new_record_once_with_its_old_one_or_without(store: RedisStore) -> None:
+    """The digest of the new records is the same whether the old ones are still there, and none is counted twice."""
+    store.write(
+        {**a_legacy_tenant("acme", "des_1", "destinations"), **a_legacy_tenant("a:b", "d:1"), **a_legacy_tenant("x}")}
+    )
+    await _apply(store)
+    store.write({b"tenant:{new}:tenant": a_hash(id="new", entity="tenant", created_at="1746507600120")})
+
+    async def verified() -> tuple[str, list[int]]:
+        async with store.coordinator() as coordinator:
+            found = await coordinator.verify(VerifyRequest(full=True))
+        assert found.ok, found
+        copies, times, entities = found.checks[-3:]
+        return copies.note.rpartition("digest of all new records ")[2], [times.compared, entities.compared]
+
+    beside_the_old = await verified()
+    for key in store.read():
+        if key.startswith(b"tenant:") and not key.startswith(b"tenant:{"):
+            store.command("DEL", key)
+    by_themselves = await verified()
+
+    assert beside_the_old == by_themselves
+    assert beside_the_old[1] == [7, 7]  # four tenants and three destinations

@@ -31,6 +31,8 @@ IDLE_PATIENCE = 620.0
 closed here at that moment costs somebody an answer 502."""
 STOP_PATIENCE = 0.25
 MAX_HEAD_BYTES = 1_048_576
+_MOST_DIGITS = 20
+"""Of a Content-Length: as many as 64 bits have; leading zeros cannot make a number of it that takes time to read."""
 _PATIENT_BYTES = 65_536
 """Bytes within one period of patience that show a slow but honest upload."""
 
@@ -178,6 +180,8 @@ class PublishProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_open = False
         head, self._head = self._head, None  # of the first request in these bytes; others may follow it
+        if not self._is_sound():
+            raise ValueError("the head of a request is not sound")  # reaches `data_received` as the parser's error
         if self.parser.should_upgrade():
             return
         if self.url == PUBLISH_PATH:
@@ -194,6 +198,18 @@ class PublishProtocol(HttpToolsProtocol):
         self.url, self.headers, self.expect_100_continue = url, headers, expect
         self.scope["headers"] = headers
         super().on_headers_complete()
+
+    def _is_sound(self) -> bool:
+        """Say what the parser does not: whether the version, the Host and the length are such as can be answered."""
+        hosts = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length" and len(value) > _MOST_DIGITS:
+                return False
+        # RFC 9112, 3.2: one Host, which only HTTP/1.0 may leave out. Whoever stands in front may have read the other.
+        version = self.parser.get_http_version()
+        return hosts == 1 if version == "1.1" else hosts <= 1 and version == "1.0"
 
     def _plain_body_length(self) -> int | None:
         """Return the length of the body if this is a publish request for the short road, else None."""

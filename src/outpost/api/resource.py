@@ -1,7 +1,9 @@
 """One path of the API: its methods, who may use them, and the edge where errors become answers."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -96,7 +98,10 @@ class ResourceApp:
         self._max_body_bytes = max_body_bytes
 
     def route(self) -> Route:
-        return Route(self.resource.path, self)
+        route = Route(self.resource.path, self)
+        # Starlette ends its pattern with `$`, which also matches before a line break at the end.
+        route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + r"\Z")
+        return route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -111,7 +116,7 @@ class ResourceApp:
         method = self.resource.method(request.method)
         if method is None:
             raise Problem(405, "method not allowed", headers={"Allow": self.resource.allowed()})
-        if any("\0" in value for value in request.path_params.values()):
+        if not _is_text(request.scope):
             raise unknown_path()  # nothing stored is called so, and not every store can be asked
         return await method.handler(await self._call(request, method))
 
@@ -124,6 +129,18 @@ class ResourceApp:
             if method.needs_tenant and tenant_id is not None:
                 tenant = await self._authenticator.path_tenant(caller, tenant_id)
         return Call(request, caller, tenant, self._max_body_bytes)
+
+
+def _is_text(scope: Scope) -> bool:
+    """Say whether the decoded path is text without a NUL: bytes that are not UTF-8 were replaced in it, so that several
+    paths look like one."""
+    path: str = scope["path"]
+    if "\ufffd" in path:
+        try:
+            unquote_to_bytes(scope["raw_path"]).decode()
+        except UnicodeDecodeError:
+            return False
+    return "\0" not in path
 
 
 def answer(content: Any, status: int = 200) -> Response:

@@ -152,6 +152,10 @@ async def test_answers_are_not_compressed_and_requests_not_decompressed(outpost:
     assert (published.status, published.json()["message"]) == (422, "invalid JSON")
 
 
+async def test_the_sign_for_what_could_not_be_read_may_stand_in_an_id(outpost: InProcessOutpost) -> None:
+    assert (await outpost.api("PUT", "/tenants/%EF%BF%BD")).json()["id"] == "\ufffd"
+
+
 async def test_a_path_is_decoded_before_it_is_matched(outpost: InProcessOutpost) -> None:
     created = await outpost.api("PUT", "/tenants/a%20b%C3%BC")
 
@@ -168,9 +172,16 @@ async def test_a_path_is_decoded_before_it_is_matched(outpost: InProcessOutpost)
         ("GET", "/events/%00"),
         ("GET", "/attempts/%00"),
         ("GET", "/destination-types/%00"),
+        ("PUT", "/tenants/%ff"),
+        ("PUT", "/tenants/%c0%af"),
+        ("PUT", "/tenants/%ed%a0%80"),
+        ("GET", "/topics%0A"),
+        ("POST", "/publish%0A"),
     ],
 )
-async def test_a_path_with_a_nul_names_nothing(outpost: InProcessOutpost, method: str, path: str) -> None:
+async def test_a_path_with_a_nul_or_a_line_break_too_many_or_that_is_no_text_names_nothing(
+    outpost: InProcessOutpost, method: str, path: str
+) -> None:
     await outpost.tenant("t1")
 
     answer = await outpost.api(method, path)

@@ -226,14 +226,14 @@ async def test_an_id_can_be_chosen_once_in_each_tenant(outpost: InProcessOutpost
     assert "metadata" not in reused.json()
 
 
-@pytest.mark.parametrize("id_", ["a/b", "/", "a\nb", "\x7f", "x" * 256])
+@pytest.mark.parametrize("id_", ["a/b", "/", "a\nb", "\x7f", "x" * 256, ".", ".."])
 async def test_an_id_that_could_not_be_used_in_a_path_is_refused(outpost: InProcessOutpost, id_: str) -> None:
     """Fault 17."""
     await outpost.tenant("t1")
 
     answer = await create(outpost, a_webhook(id=id_))
 
-    sentence = "id must have 1 to 255 characters, none of them a slash or a control character"
+    sentence = "id must have 1 to 255 characters, none of them a slash or a control character, and must not be . or .."
     assert (answer.status, answer.json()) == (422, invalid(sentence))
 
 

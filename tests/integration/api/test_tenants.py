@@ -121,14 +121,14 @@ async def test_a_tenant_may_put_itself_and_nobody_else(outpost: InProcessOutpost
     assert (await outpost.api("GET", "/tenants/new")).status == 404
 
 
-@pytest.mark.parametrize("path", ["%01", "a%0Ab", "%C2%9F", "x" * 256])
+@pytest.mark.parametrize("path", ["%01", "a%0Ab", "%C2%9F", "x" * 256, ".", "%2E%2E"])
 async def test_an_id_that_could_not_be_used_in_a_path_is_refused(outpost: InProcessOutpost, path: str) -> None:
     """Fault 17."""
     answer = await outpost.api("PUT", f"/tenants/{path}")
 
     assert answer.status == 422
     assert answer.json()["data"] == [
-        "tenant_id must have 1 to 255 characters, none of them a slash or a control character"
+        "tenant_id must have 1 to 255 characters, none of them a slash or a control character, and must not be . or .."
     ]
 
 

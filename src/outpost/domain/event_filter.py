@@ -24,6 +24,10 @@ Test = Callable[[Json], bool]
 DEEPEST: Final = 64
 """Objects and lists within each other; a deeper filter is refused when written, and matches nothing."""
 
+MOST_VALUES: Final = 1_000
+"""Objects, lists and scalars of a filter. A larger one is refused when written, because each event is held against all of
+what a tenant wrote. One that is stored already keeps working."""
+
 _ABSENT: Final = object()
 _LOGIC: Final = ("$or", "$and", "$not")
 
@@ -64,6 +68,8 @@ def check_filter(schema: Json) -> list[str]:
         return ["filter must be a JSON object"]
     if _depth(schema) > DEEPEST:
         return [f"filter is nested deeper than {DEEPEST} levels"]
+    if _size(schema) > MOST_VALUES:
+        return [f"filter has more than {MOST_VALUES} values"]
     problems: list[str] = []
     _check(schema, "filter", problems)
     return problems
@@ -174,6 +180,13 @@ def _depth(schema: Json) -> int:
         level = [each for each in inner if isinstance(each, dict | list)]
         depth += 1
     return depth
+
+
+def _size(schema: Json) -> int:
+    """How many values a filter is made of, itself included."""
+    if isinstance(schema, dict):
+        return 1 + sum(map(_size, schema.values()))
+    return 1 + sum(map(_size, schema)) if isinstance(schema, list) else 1
 
 
 def _check(schema: Json, path: str, problems: list[str]) -> None:

@@ -9,6 +9,10 @@ from functools import lru_cache
 from outpost.domain.errors import InvalidTopics
 
 EVERY_TOPIC = ("*",)
+MOST_PATTERNS = 100
+"""Of a destination. Tenants write them, and each is compared with each other topic, then with each event."""
+MOST_CHARACTERS = 16_384
+"""Of all topics of a destination together."""
 
 Covers = Callable[[str], bool]
 
@@ -62,6 +66,10 @@ def validate_topics(topics: Sequence[str], *, allowed: Sequence[str], wildcards:
         raise InvalidTopics("name at least one topic, or * for all")
     if tuple(topics) == EVERY_TOPIC:
         return
+    if sum(map(len, topics)) > MOST_CHARACTERS:
+        raise InvalidTopics(f"the topics of a destination have at most {MOST_CHARACTERS} characters together")
+    if sum("*" in topic for topic in topics) > MOST_PATTERNS:
+        raise InvalidTopics(f"a destination has at most {MOST_PATTERNS} topics with a *")
     for topic in topics:
         _validate_topic(topic, allowed=allowed, wildcards=wildcards)
 
@@ -87,15 +95,16 @@ def _validate_topic(topic: str, *, allowed: Sequence[str], wildcards: bool) -> N
 def normalise_topics(topics: Sequence[str]) -> tuple[str, ...]:
     """Drop repetitions, and topics that a strictly more general one beside them covers."""
     unique = list(dict.fromkeys(topics))
+    patterns = [topic for topic in unique if "*" in topic]
     return tuple(
         topic
         for topic in unique
-        if not any(_is_strictly_more_general(other, topic) for other in unique if other != topic)
+        if not any(_is_strictly_more_general(pattern, topic) for pattern in patterns if pattern != topic)
     )
 
 
 def _is_strictly_more_general(pattern: str, topic: str) -> bool:
-    return "*" in pattern and _covers_pattern(pattern, topic) and not _covers_pattern(topic, pattern)
+    return _covers_pattern(pattern, topic) and not _covers_pattern(topic, pattern)
 
 
 def _covers_pattern(pattern: str, topic: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outpost.domain.event_filter import DEEPEST, check_filter, compile_filter
+from outpost.domain.event_filter import DEEPEST, MOST_VALUES, check_filter, compile_filter
 
 
 def matches(document: dict[str, Any], schema: dict[str, Any] | None) -> bool:
@@ -202,6 +202,8 @@ def test_a_filter_knows_whether_it_looks_at_data(schema: dict[str, Any], expecte
             ["filter.a.$exist must be true or false", "filter.b.$no is not an operator"],
         ),
         (nested(DEEPEST + 1), [f"filter is nested deeper than {DEEPEST} levels"]),
+        ({"a": {"$in": list(range(MOST_VALUES - 3))}}, []),
+        ({"a": {"$in": list(range(MOST_VALUES - 2))}}, [f"filter has more than {MOST_VALUES} values"]),
     ],
 )
 def test_a_filter_that_could_never_mean_anything_is_named(schema: Any, problems: list[str]) -> None:

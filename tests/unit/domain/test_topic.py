@@ -103,11 +103,32 @@ def test_topics_may_be_saved(topics: list[str], allowed: list[str], wildcards: b
         (["*", "a"], ["a"], False, "TOPICS_ALLOW_WILDCARDS"),
         (["*", "a"], ["a"], True, "may only stand alone"),
         (["order.*"], ["user.created"], True, "covers no configured topic"),
+        (["a" * 8_192, "b" * 8_193], [], True, "at most 16384 characters"),
+        ([f"a{number}*" for number in range(101)], [], True, "at most 100 topics with a *"),
     ],
 )
 def test_topics_may_not_be_saved(topics: list[str], allowed: list[str], wildcards: bool, says: str) -> None:
     with pytest.raises(InvalidTopics, match=re.escape(says)):
         validate_topics(topics, allowed=allowed, wildcards=wildcards)
+
+
+@pytest.mark.parametrize(
+    "topics",
+    [
+        [
+            *("*a" * 28 + f"{number:03}*" for number in range(100)),
+            *("a" * 97 + f"{number:03}" for number in range(100)),
+        ],
+        [*(f"*a{number}" for number in range(100)), *dict.fromkeys(f"{number:x}" for number in range(4_000))],
+    ],
+)
+def test_topics_that_may_be_saved_are_soon_normalised(topics: list[str]) -> None:
+    validate_topics(topics, allowed=[], wildcards=True)
+    started = time.process_time()
+
+    normalise_topics(topics)
+
+    assert time.process_time() - started < 2  # without the limits, a megabyte of topics takes hours
 
 
 @pytest.mark.parametrize(

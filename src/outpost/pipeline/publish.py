@@ -20,6 +20,10 @@ from outpost.ports.ledger import Acceptance, Accepted, Ledger
 from outpost.ports.tenant_store import DestinationsByTenant
 from outpost.telemetry.event_lines import EventLine
 
+MOST_BYTES = 768
+"""Of an event's id, and of its topic: with the longest id of a tenant and a time, as much as an index of Postgres can
+hold (2,704 bytes). An event past that would be accepted and its attempts never recorded."""
+
 _received = EventLine(logging.getLogger("outpost.publish"), "event.received")
 
 
@@ -129,9 +133,12 @@ class Publisher:
             return error
 
     def _refusal(self, command: PublishCommand) -> OutpostError | None:
-        if self._topics is None or command.topic in self._topics:
-            return None
-        return ValidationFailed("topic is invalid" if command.topic else "topic is required")
+        if self._topics is not None and command.topic not in self._topics:
+            return ValidationFailed("topic is invalid" if command.topic else "topic is required")
+        for name, text in (("id", command.id or ""), ("topic", command.topic)):
+            if len(text) * 4 > MOST_BYTES and len(text.encode()) > MOST_BYTES:
+                return ValidationFailed(f"{name} must have at most {MOST_BYTES} bytes")
+        return None
 
     def _matched(self, command: PublishCommand, candidates: Sequence[Destination], now: datetime) -> Event:
         event = Event(

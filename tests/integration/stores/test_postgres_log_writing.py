@@ -10,6 +10,8 @@ from outpost.clients.postgres import Pool
 from outpost.conformance.builders import START, an_attempt, an_event
 from outpost.domain.errors import RecordRejected, StoreUnavailable
 from outpost.domain.identifiers import AttemptId, EventId
+from outpost.management.naming import MAX_ID_CHARACTERS
+from outpost.pipeline.publish import MOST_BYTES
 from outpost.ports.log_store import AttemptQuery, LoggedAttempt
 from outpost.ports.paging import PageRequest
 from outpost.stores.log.postgres import PostgresLogStore
@@ -69,6 +71,21 @@ async def test_one_poisoned_entry_among_500_is_named_and_the_others_are_stored(
     assert await _count(store) == 499
     assert await store.attempt(AttemptId("atm_bad")) is None
     assert await store.event(EventId("evt_bad")) is None
+
+
+async def test_an_event_with_the_longest_names_there_may_be_is_stored(
+    writer: PostgresLogWriter, store: PostgresLogStore
+) -> None:
+    """None of them can be made shorter by compressing it."""
+    letters = [chr(0x1F300 + number) for number in range(2 * MAX_ID_CHARACTERS)]
+    names = {"tenant_id": "".join(letters[:MAX_ID_CHARACTERS]), "destination_id": "".join(letters[MAX_ID_CHARACTERS:])}
+    event_id = "".join(letters[: MOST_BYTES // 4])
+    event = {"topic": "".join(letters[MOST_BYTES // 4 : MOST_BYTES // 2]), "tenant_id": names["tenant_id"]}
+
+    outcomes = await writer.insert_many([an_entry(event_id, "atm_1", event=event, **names)])
+
+    assert outcomes == [None]
+    assert await store.event(EventId(event_id)) is not None
 
 
 async def test_of_a_batch_of_poison_nothing_is_stored(writer: PostgresLogWriter, store: PostgresLogStore) -> None:

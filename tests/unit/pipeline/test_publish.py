@@ -129,6 +129,23 @@ async def test_a_topic_that_is_not_configured_is_refused(world: World, topic: st
     assert result.messages == (message,)
 
 
+@pytest.mark.parametrize("field", ["id", "topic"])
+@pytest.mark.parametrize(
+    ("text", "fits"), [("x" * 768, True), ("x" * 769, False), ("é" * 384, True), ("é" * 385, False)]
+)
+async def test_an_id_or_topic_too_long_for_an_index_is_refused(field: str, text: str, *, fits: bool) -> None:
+    world = World()
+    command = msgspec.structs.replace(a_command(tenant_id=TenantId("unknown")), **{field: text})
+
+    result = await world.publish(command)
+
+    if fits:
+        assert isinstance(result, PublishResult)
+    else:
+        assert isinstance(result, ValidationFailed)
+        assert result.messages == (f"{field} must have at most 768 bytes",)
+
+
 async def test_the_topic_star_is_for_everyone(world: World) -> None:
     result = await world.publish(a_command(topic="*"))
 

@@ -31,6 +31,9 @@ from outpost.ports.clock import Clock
 from outpost.ports.log_store import LogStore
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_MANAGEMENT_BODY_BYTES = 256 * 1024
+"""Of every request but publishing. Tenants send these, and what a destination is made of is held in memory for each
+delivery; the reference takes 10 KB."""
 
 
 def create_app(
@@ -60,7 +63,7 @@ def create_app(
         api_key: Empty lets everyone act as the operator, and needs `allow_open`.
         probes: The stores that `/readyz` asks.
         topics: The configured topics, as `/topics` shows them.
-        max_body_bytes: Larger request bodies are answered with 413.
+        max_body_bytes: Larger request bodies are answered with 413; beside publishing so are those above 256 KiB.
         trusted_proxies: Networks whose `X-Forwarded-*` headers count.
         more_routes: Routes outside `/api`.
 
@@ -78,10 +81,11 @@ def create_app(
         *DestinationRoutes(destinations=destinations, providers=providers, clock=clock).resources(),
         *AttemptRoutes(log=log, destinations=destinations, providers=providers).resources(),
         *EventRoutes(log).resources(),
-        *PublishRoutes(publish).resources(),
         *RetryRoutes(retrying).resources(),
     ]
-    return _app(resources, authenticator, max_body_bytes, more_routes)
+    apps = _apps(resources, authenticator, min(max_body_bytes, MAX_MANAGEMENT_BODY_BYTES))
+    apps += _apps(PublishRoutes(publish).resources(), authenticator, max_body_bytes)
+    return _app(apps, more_routes)
 
 
 def create_health_app(
@@ -89,16 +93,14 @@ def create_health_app(
 ) -> Starlette:
     """Return the app of a process that serves no API: it tells how it is, and nothing else."""
     routes = HealthRoutes(health=health, probes=probes, is_migrated=is_migrated, clock=clock)
-    return _app(routes.resources(), None, 0, ())
+    return _app(_apps(routes.resources(), None, 0), ())
 
 
-def _app(
-    resources: Sequence[Resource],
-    authenticator: Authenticator | None,
-    max_body_bytes: int,
-    more_routes: Sequence[BaseRoute],
-) -> Starlette:
-    apps = [ResourceApp(resource, authenticator=authenticator, max_body_bytes=max_body_bytes) for resource in resources]
+def _apps(resources: Sequence[Resource], authenticator: Authenticator | None, max_body_bytes: int) -> list[ResourceApp]:
+    return [ResourceApp(resource, authenticator=authenticator, max_body_bytes=max_body_bytes) for resource in resources]
+
+
+def _app(apps: Sequence[ResourceApp], more_routes: Sequence[BaseRoute]) -> Starlette:
     app = Starlette(routes=[*(each.route() for each in apps), *more_routes])
     app.router.redirect_slashes = False
     app.router.default = _Elsewhere(apps)

@@ -61,7 +61,7 @@ def unknown_path() -> Problem:
 
 
 def too_large(limit: int) -> Problem:
-    return Problem(413, "request body too large", [f"the body may have {limit} bytes; see MAX_BODY_BYTES"])
+    return Problem(413, "request body too large", [f"the body may have {limit} bytes"])
 
 
 def invalid_json(*details: str) -> Problem:

@@ -49,7 +49,13 @@ class ApiSettings(Section, frozen=True, kw_only=True):
     ] = False
     max_body_bytes: Annotated[
         int,
-        Key("MAX_BODY_BYTES", "max_body_bytes", "Largest request body; above it 413.", unit="bytes", minimum=1),
+        Key(
+            "MAX_BODY_BYTES",
+            "max_body_bytes",
+            "Largest body of an event to publish; above it 413. Other bodies end at 256 KiB.",
+            unit="bytes",
+            minimum=1,
+        ),
     ] = 10 * 1024 * 1024
     trusted_proxies: Annotated[
         tuple[str, ...],

@@ -14,7 +14,8 @@ ROUTES = [
     ("POST", "/publish?long"),
     ("POST", "/retry"),
 ]
-DEEP = 50_000
+DEEP = 40_000
+"""Levels; as many as a body of the management API has room for."""
 
 
 def a_nest(opening: bytes, inner: bytes, closing: bytes, levels: int) -> bytes:

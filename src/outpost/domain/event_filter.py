@@ -25,8 +25,8 @@ DEEPEST: Final = 64
 """Objects and lists within each other; a deeper filter is refused when written, and matches nothing."""
 
 MOST_VALUES: Final = 1_000
-"""Objects, lists and scalars of a filter. A larger one is refused when written, because each event is held against all of
-what a tenant wrote. One that is stored already keeps working."""
+"""Objects, lists and scalars of a filter. A larger one is refused when written, because each event is held against all
+that a tenant wrote. One that is stored already keeps working."""
 
 _ABSENT: Final = object()
 _LOGIC: Final = ("$or", "$and", "$not")

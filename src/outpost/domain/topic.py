@@ -11,7 +11,7 @@ from outpost.domain.errors import InvalidTopics
 EVERY_TOPIC = ("*",)
 MOST_PATTERNS = 100
 """Of a destination. Tenants write them, and each is compared with each other topic, then with each event."""
-MOST_CHARACTERS = 16_384
+MOST_CHARACTERS = 32_768
 """Of all topics of a destination together."""
 
 Covers = Callable[[str], bool]

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from outpost.migrations.redis.calls import calls
+from outpost.migrations.redis.calls import Call, calls
 from outpost.migrations.redis.families import Sorted
+from outpost.migrations.redis.flight import Flight
 from outpost.migrations.redis.work import Done, Task
 
 
@@ -12,6 +13,7 @@ class SingleWorker:
 
     def __init__(self, task: Task) -> None:
         self._task = task
+        self._flight = Flight()
 
     async def page(self, found: Sorted, *, batch: int, again: bool) -> Done:
         # One plain command settles most of a later pass: all new keys exist.
@@ -24,14 +26,16 @@ class SingleWorker:
 
     async def _run(self, found: Sorted, batch: int) -> Done:
         names = self._task.context.names
-        sent = [
-            (call.records, self._task.upgrade(call)) for call in calls(found, names, batch, careful=self._task.careful)
-        ]
         done = Done()
-        for (records, _), reply in zip(sent, await asyncio.gather(*(future for _, future in sent)), strict=True):
-            self._task.pass_by("redis.batch")
-            done.take(reply, records)
+        await asyncio.gather(
+            *(self._call(call, done) for call in calls(found, names, batch, careful=self._task.careful))
+        )
         return done
+
+    async def _call(self, call: Call, done: Done) -> None:
+        reply = await self._flight.call(lambda: self._task.upgrade(call))
+        self._task.pass_by("redis.batch")
+        done.take(reply, call.records)
 
     async def _all_there(self, found: Sorted) -> bool:
         names = self._task.context.names

@@ -35,7 +35,7 @@ if call('EXISTS', new) == 1 then
   count(1, ALREADY)
   if has_summary then count(1, ALREADY) end
   local text = value('created_at')
-  local found = pcall('HMGET', new, 'created_at', KEPT .. 'created_at')
+  local found = pcall('HMGET', new, 'created_at', KEPT_CREATED)
   if text and kind ~= 'summary'
     and (found.err or (found[1] ~= text and found[2] ~= text and found[1] ~= converted(text))) then
     kept = 1

@@ -6,7 +6,6 @@
 
 local call, pcall = redis.call, redis.pcall
 local find, match, sub, gsub, byte, format = string.find, string.match, string.sub, string.gsub, string.byte, string.format
-local floor = math.floor
 
 local books = {{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}}
 local odd = {}
@@ -47,50 +46,55 @@ local function milliseconds(text)
     local _, last = find(text, '^%d+', 21)
     if not last then return nil end
     zone_at = last + 1
-    thousandths = tonumber(sub(sub(text, 21, last) .. '00', 1, 3))
+    local t1, t2, t3 = byte(text, 21, last < 23 and last or 23)
+    thousandths = t1 * 100 + (t2 or 48) * 10 + (t3 or 48) - 5328  -- 5328 = 111 * byte('0')
   end
   local offset = 0
-  if sub(text, zone_at) ~= 'Z' then
-    local sign, of_hour, of_minute = match(text, '^([+-])(%d%d):(%d%d)$', zone_at)
-    if not sign then return nil end
-    of_hour, of_minute = tonumber(of_hour), tonumber(of_minute)
+  local sign, o1, o2, _, p1, p2 = byte(text, zone_at, -1)
+  if sign ~= 90 or o1 then
+    if not find(text, '^[+-]%d%d:%d%d$', zone_at) then return nil end
+    local of_hour, of_minute = o1 * 10 + o2 - 528, p1 * 10 + p2 - 528
     if of_hour > 23 or of_minute > 59 then return nil end
-    offset = (of_hour * 60 + of_minute) * (sign == '+' and 60 or -60)
+    offset = (of_hour * 60 + of_minute) * (44 - sign) * 60
   end
 
   -- Days since 1970 in the proleptic Gregorian calendar, years counted from March.
   if month <= 2 then year, month = year - 1, month + 12 end
-  local days = 365 * year + floor(year / 4) - floor(year / 100) + floor(year / 400)
-    + floor((153 * (month - 3) + 2) / 5) + day - 719469
-  return format('%.0f', (days * 86400 + hour * 3600 + minute * 60 + second - offset) * 1000 + thousandths)
+  local of_months = 153 * month - 457
+  local days = 365 * year + (year - year % 4) / 4 - (year - year % 100) / 100 + (year - year % 400) / 400
+    + (of_months - of_months % 5) / 5 + day - 719469
+  return format('%d', (days * 86400 + hour * 3600 + minute * 60 + second - offset) * 1000 + thousandths)
 end
 
 -- Returns what shall stand instead of a time; nil to leave it, false if it cannot be understood.
 local function converted(text)
   if not text or text == '' then return nil end
+  if byte(text, 5) == 45 then return milliseconds(text) or false end -- as nearly all are; a number has no such place
   if find(text, '^[+-]?%d+$') then
+    if #text < 19 then return nil end
     local digits = gsub(text, '^[+-]?0*', '')
     if #digits < 19 or (#digits == 19 and digits <= '9223372036854775807') then return nil end
-    return false
   end
-  return milliseconds(text) or false
+  return false
 end
+
+local KEPT_CREATED, KEPT_UPDATED = KEPT .. 'created_at', KEPT .. 'updated_at'
 
 -- Migrations 2 and 3 on a record of the new form, whose fields of interest were read.
 local function normalise(key, kind, created, updated, entity)
-  local change, n = {}, 0
+  local change, n = {nil, nil, nil, nil, nil, nil, nil, nil, nil, nil}, 0 -- places for all, so that it need not grow
   if DO[2] then
     local new_created, new_updated = converted(created), converted(updated)
     if new_created == false or new_updated == false then
       leave(key, 2, 'time')
     elseif new_created or new_updated then
       if new_created then
-        change[1], change[2], change[3], change[4] = 'created_at', new_created, KEPT .. 'created_at', created
+        change[1], change[2], change[3], change[4] = 'created_at', new_created, KEPT_CREATED, created
         n = 4
       end
       if new_updated then
         change[n + 1], change[n + 2] = 'updated_at', new_updated
-        change[n + 3], change[n + 4] = KEPT .. 'updated_at', updated
+        change[n + 3], change[n + 4] = KEPT_UPDATED, updated
         n = n + 4
       end
       count(2, MIGRATED)
@@ -109,7 +113,7 @@ local function normalise(key, kind, created, updated, entity)
       leave(key, 3, 'entity')
     end
   end
-  if n > 0 and not DRY then call('HSET', key, unpack(change)) end
+  if n > 0 and not DRY then call('HSET', key, unpack(change, 1, n)) end
 end
 
 -- A record of the new form, met as it is.

@@ -13,7 +13,7 @@ for index = at, #KEYS do
   if ARGV[2] == 'unlink' then
     n = call('UNLINK', KEYS[index])
   else
-    n = pcall('HDEL', KEYS[index], KEPT .. 'created_at', KEPT .. 'updated_at')
+    n = pcall('HDEL', KEYS[index], KEPT_CREATED, KEPT_UPDATED)
   end
   if type(n) == 'number' and n > 0 then changed = changed + 1 end
 end

@@ -42,7 +42,7 @@ local function compare(new, old)
   count(1, ALREADY)
   local text = old[2]
   if not text then return end
-  local found = pcall('HMGET', new, 'created_at', KEPT .. 'created_at')
+  local found = pcall('HMGET', new, 'created_at', KEPT_CREATED)
   if found.err or (found[1] ~= text and found[2] ~= text and found[1] ~= converted(text)) then kept = kept + 1 end
 end
 

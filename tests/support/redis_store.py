@@ -91,10 +91,11 @@ class RedisStore:
         found: dict[bytes, Value] = {}
         for node in self.nodes:
             keys = [key for key in node.command("KEYS", "*") if b"outpost:migrate:" not in key]
-            types = [reply.decode() for reply in node.commands([("TYPE", key) for key in keys])] if keys else []
-            ttls = node.commands([("PTTL", key) for key in keys]) if keys else []
-            for key, type_, ttl in zip(keys, types, ttls, strict=True):
-                found[key] = Value(type_, _read(type_, node.command(*_READ[type_](key))), ttl)
+            types = [reply.decode() for reply in node.commands(("TYPE", key) for key in keys)]
+            ttls = node.commands(("PTTL", key) for key in keys)
+            stored = node.commands(_READ[type_](key) for type_, key in zip(types, keys, strict=True))
+            for key, type_, ttl, reply in zip(keys, types, ttls, stored, strict=True):
+                found[key] = Value(type_, _read(type_, reply), ttl)
         return found
 
     def redis(self, port: int | None = None) -> Redis:

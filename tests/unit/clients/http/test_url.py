@@ -1,5 +1,7 @@
 """Which texts are URLs, and what of them goes where."""
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +57,8 @@ def test_a_url_is_taken_apart(text: str, origin: str, authority: str, target: st
 def test_an_address_is_known_in_any_spelling(written: str, address: str) -> None:
     url = Url.parse(f"http://{written}/")
 
-    assert str(url.address) == url.host == address
+    assert url.address == ip_address(address)
+    assert url.host == str(url.address)  # the form of which depends on the version of Python
 
 
 def test_a_name_has_no_address() -> None:

@@ -14,7 +14,14 @@ _ENDING_SECONDS = 20.0
 
 _IMPORTED_LATER = ("uvloop", "uvicorn.protocols.http.httptools_impl", "outpost.wiring.distributed")
 """What a process imports when it starts, other than the drivers that its settings choose."""
-_DRIVERS = ("outpost.queues.rabbitmq", "outpost.stores.log.postgres", "outpost.stores.log.postgres_writer")
+_POSTGRES = ("outpost.stores.log.postgres", "outpost.stores.log.postgres_writer")
+_CLICKHOUSE = (
+    "outpost.stores.log.clickhouse",
+    "outpost.stores.log.clickhouse_retention",
+    "outpost.stores.log.clickhouse_writer",
+    "outpost.stores.log.redis_applied_days",
+    "outpost.wiring.clickhouse",
+)
 
 
 def become_one_of_many(settings: Settings, *, host: str, hopeless: int | None) -> Child | int:
@@ -27,7 +34,7 @@ def become_one_of_many(settings: Settings, *, host: str, hopeless: int | None) -
         ConfigurationError: The address cannot be listened on.
     """
     _check_port(host, settings.api.port)
-    _import_for_all()
+    _import_for_all(settings)
     stop_seconds = settings.pipeline.delivery_timeout_seconds + _ENDING_SECONDS
     end = Processes(settings.general.workers, hopeless=hopeless, stop_seconds=stop_seconds).run()
     if isinstance(end, Child):
@@ -51,9 +58,10 @@ def _check_port(host: str, port: int) -> None:
             ) from None
 
 
-def _import_for_all() -> None:
+def _import_for_all(settings: Settings) -> None:
     """Import what every process needs while there is one, and keep the collector from touching it, which copies it."""
-    for name in (*_IMPORTED_LATER, *_DRIVERS):
+    log = _CLICKHOUSE if settings.clickhouse.http_url else _POSTGRES
+    for name in (*_IMPORTED_LATER, "outpost.queues.rabbitmq", *log):
         try:
             importlib.import_module(name)
         except ImportError:  # not on this platform, or not installed; whoever needs it will say so

@@ -3,9 +3,10 @@
 import msgspec
 
 from outpost.migrations.errors import Refused, Unreachable
-from outpost.migrations.lease import Steering, Timings
+from outpost.migrations.lease import Timings
 from outpost.migrations.owner import Owner
 from outpost.migrations.report import Holder, Progress
+from outpost.migrations.steering import Steering, SteeringChange
 
 QUICK = Timings(heartbeat=0.02, quiet=0.2, stale=90, poll=0.01)
 
@@ -77,7 +78,11 @@ class MemoryLease:
             return None
         age = self.clock - self._beat_at
         holder = Holder(
-            store=self.store, heartbeat_age_seconds=age, alive=age <= Timings().stale, progress=self._progress
+            store=self.store,
+            heartbeat_age_seconds=age,
+            alive=age <= Timings().stale,
+            progress=self._progress,
+            steering=self._steering,
         )
         if self._owner is None:
             return holder
@@ -100,12 +105,13 @@ class MemoryLease:
             self._fence += 1
         return holder
 
-    async def steer(self, steering: Steering) -> bool:
+    async def steer(self, change: SteeringChange) -> Steering | None:
         self._call("steer")
         if self.token is None:
-            return False
-        self._steering = steering
-        return True
+            return None
+        wanted = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
+        self._steering = msgspec.structs.replace(self._steering, **wanted)
+        return self._steering
 
     def _call(self, name: str) -> None:
         if self.away:

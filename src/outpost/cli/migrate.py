@@ -54,7 +54,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("pause", f"pause the work {_STEERED_HELP}")
     add("resume", f"end the pause {_STEERED_HELP}")
     throttle = add("throttle", f"change the latency budget {_STEERED_HELP}")
-    throttle.add_argument("--max-latency", type=_milliseconds, required=True, metavar="MS", help="such as 2ms")
+    budget = throttle.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--max-latency", type=_milliseconds, metavar="MS", help="such as 2ms")
+    budget.add_argument("--off", action="store_true", help="back to the budget that the run began with")
 
 
 def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:

@@ -18,10 +18,10 @@ from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError
 from outpost.migrations.coordinator import ApplyRequest, Coordinator
 from outpost.migrations.errors import MigrationError
-from outpost.migrations.lease import Steering
 from outpost.migrations.line import VerifyRequest
 from outpost.migrations.report import Family
 from outpost.migrations.run import Limits
+from outpost.migrations.steering import SteeringChange
 from outpost.wiring.migrations import migration_lines
 
 _INTERRUPTED = "Interrupted; what was done is kept. Run it again to continue."
@@ -171,21 +171,20 @@ async def _quarantine(coordinator: Coordinator, args: argparse.Namespace, _: Dis
 
 
 async def _pause(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
-    return await _steer(coordinator, args, Steering(paused=True), "The run pauses with its next heartbeat.")
+    return await _steer(coordinator, args, SteeringChange(paused=True))
 
 
 async def _resume(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
-    return await _steer(coordinator, args, Steering(), "The run goes on with its next heartbeat.")
+    return await _steer(coordinator, args, SteeringChange(paused=False))
 
 
 async def _throttle(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
-    steering = Steering(max_latency_ms=args.max_latency)
-    return await _steer(coordinator, args, steering, f"The latency budget is {args.max_latency:g} ms from now on.")
+    return await _steer(coordinator, args, SteeringChange(max_latency_ms=None if args.off else args.max_latency))
 
 
-async def _steer(coordinator: Coordinator, args: argparse.Namespace, steering: Steering, text: str) -> int:
-    heard = await coordinator.steer(steering)
-    return _print(args, text if heard else "No run works now; nothing was changed.", heard=heard)
+async def _steer(coordinator: Coordinator, args: argparse.Namespace, change: SteeringChange) -> int:
+    asked = await coordinator.steer(change)
+    return _print(args, migrate_output.steered(asked), heard=asked is not None, steering=asked)
 
 
 _Command = Callable[[Coordinator, argparse.Namespace, Display], Awaitable[int]]

@@ -21,6 +21,7 @@ from outpost.migrations.report import (
     Status,
     Verification,
 )
+from outpost.migrations.steering import Steering
 
 
 def stores(lines: Sequence[Line]) -> str:
@@ -67,6 +68,12 @@ def unlocked(evicted: Sequence[Holder]) -> str:
     if not evicted:
         return "No lock was held; nothing was changed."
     return "\n".join(f"Revoked in {holder.store}: {describe(holder)}" for holder in evicted)
+
+
+def steered(asked: Steering | None) -> str:
+    if asked is None:
+        return "No run of this program works now; nothing was changed."
+    return f"From its next heartbeat on the run is {_asked(asked)}."
 
 
 def history(runs: Sequence[RunRecord]) -> str:
@@ -162,7 +169,15 @@ def _locks(lines: Sequence[LineStatus]) -> list[str]:
         return ["Lock      free"]
     rows = [lock(holder) for holder in held]
     rows += [f"Working   {progress_line(holder.progress)}" for holder in held if holder.progress is not None]
+    rows += [f"Asked     {holder.store}: {_asked(holder.steering)}" for holder in held if holder.steering != Steering()]
     return rows
+
+
+def _asked(steering: Steering) -> str:
+    pause = "paused" if steering.paused else "not paused"
+    if steering.max_latency_ms is None:
+        return f"{pause}, with the latency budget it began with"
+    return f"{pause}, with a latency budget of {steering.max_latency_ms:g} ms"
 
 
 def _line(line: LineStatus) -> str:

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from outpost.migrations.lease import LeaseStore, Steering
+from outpost.migrations.lease import LeaseStore
 from outpost.migrations.owner import this_process
 from outpost.migrations.report import Progress
+from outpost.migrations.steering import Steering, SteeringChange
 
 ONE, TWO = "1" * 40, "2" * 40
 PROGRESS = Progress(store="here", migration="000001_initial", done=7, total=10)
+PAUSE, RESUME = SteeringChange(paused=True), SteeringChange(paused=False)
+THROTTLE, UNTHROTTLE = SteeringChange(max_latency_ms=2.5), SteeringChange(max_latency_ms=None)
 
 
 @dataclass
@@ -141,14 +144,70 @@ class LeaseStoreConformance:
         assert await harness.lease.revoke() is None
 
     async def test_the_holder_hears_what_is_asked_of_it(self, harness: LeaseHarness) -> None:
-        await harness.lease.take(ONE)
+        token = await _held(harness)
+        asked = Steering(paused=True, max_latency_ms=2.5)
 
-        assert await harness.other.steer(Steering(paused=True, max_latency_ms=2.5))
+        assert await harness.other.steer(SteeringChange(paused=True, max_latency_ms=2.5)) == asked
 
-        assert await harness.lease.beat(ONE, None) == Steering(paused=True, max_latency_ms=2.5)
+        assert await harness.lease.beat(token, None) == asked
+
+    async def test_a_pause_and_a_latency_budget_do_not_undo_each_other(self, harness: LeaseHarness) -> None:
+        token = await _held(harness)
+        heard: list[Steering | None] = []
+
+        for change in (PAUSE, THROTTLE, RESUME, PAUSE, UNTHROTTLE, RESUME):
+            assert await harness.other.steer(change) == await harness.lease.beat(token, None)
+            heard.append(await harness.lease.beat(token, None))
+
+        assert heard == [
+            Steering(paused=True),
+            Steering(paused=True, max_latency_ms=2.5),
+            Steering(max_latency_ms=2.5),
+            Steering(paused=True, max_latency_ms=2.5),
+            Steering(paused=True),
+            Steering(),
+        ]
+
+    async def test_of_changes_at_once_none_is_undone(self, harness: LeaseHarness) -> None:
+        token = await _held(harness)
+
+        for pause, throttle in ((PAUSE, THROTTLE), (RESUME, UNTHROTTLE)) * 5:
+            await asyncio.gather(*[harness.lease.steer(pause), harness.other.steer(throttle)])
+
+            heard = await harness.lease.beat(token, None)
+            assert heard is not None
+            assert (heard.paused, heard.max_latency_ms) == (pause.paused, throttle.max_latency_ms)
+
+    async def test_what_is_asked_of_the_holder_is_seen_from_elsewhere(self, harness: LeaseHarness) -> None:
+        await _held(harness)
+        before = await harness.other.holder()
+        await harness.lease.steer(PAUSE)
+        await harness.lease.steer(THROTTLE)
+
+        after = await harness.other.holder()
+        assert before is not None
+        assert before.steering == Steering()
+        assert after is not None
+        assert after.steering == Steering(paused=True, max_latency_ms=2.5)
 
     async def test_nobody_hears_it_while_nobody_holds_the_lock(self, harness: LeaseHarness) -> None:
-        assert not await harness.lease.steer(Steering(paused=True))
+        assert await harness.lease.steer(PAUSE) is None
 
-        await harness.lease.take(ONE)
-        assert await harness.lease.beat(ONE, None) == Steering()
+        assert await harness.lease.beat(await _held(harness), None) == Steering()
+
+    async def test_what_was_asked_of_an_earlier_holder_is_not_asked_of_the_next(self, harness: LeaseHarness) -> None:
+        token = await _held(harness)
+        await harness.lease.steer(PAUSE)
+        await harness.lease.release(token)
+
+        token = await _held(harness)
+        assert await harness.lease.beat(token, None) == Steering()
+        assert await harness.other.steer(THROTTLE) == Steering(max_latency_ms=2.5)
+
+
+async def _held(harness: LeaseHarness) -> str:
+    """Let a run take the lock and introduce itself; return its token."""
+    owner = this_process()
+    assert await harness.lease.take(owner.token)
+    assert await harness.lease.introduce(owner, 1)
+    return owner.token

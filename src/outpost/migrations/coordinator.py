@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from outpost.migrations.errors import MigrationError, Refused
-from outpost.migrations.lease import LeaseStore, Steering, Timings, Waiting, acquired
+from outpost.migrations.lease import LeaseStore, Timings, Waiting, acquired
 from outpost.migrations.line import Line, VerifyRequest
 from outpost.migrations.owner import Owner, this_process
 from outpost.migrations.report import (
@@ -25,6 +25,7 @@ from outpost.migrations.report import (
     Verification,
 )
 from outpost.migrations.run import Event, Limits, Observer, Run
+from outpost.migrations.steering import Steering, SteeringChange, combined
 
 
 class ApplyRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,10 +149,21 @@ class Coordinator:
                 await line.record(_record(line, owner, "unlock", "ok", fence=holder.fence, detail=detail))
         return evicted
 
-    async def steer(self, steering: Steering) -> bool:
-        """Leave word for the run that works now; say whether there is one."""
-        heard = [await lease.steer(steering) for lease in self._leases()]
-        return any(heard)
+    async def steer(self, change: SteeringChange) -> Steering | None:
+        """Change what is asked of the run that works now; return all that is asked of it, or None if there is none.
+
+        Raises:
+            Refused: No store can hold word for a run.
+        """
+        leases = self._leases()
+        if not leases:
+            raise Refused(
+                f"{self._names()} cannot hold a lock, nor word for the run that works; end it with Ctrl-C or SIGTERM, "
+                "and start it again with another --max-latency"
+            )
+        answers = [await lease.steer(change) for lease in leases]
+        heard = [answer for answer in answers if answer is not None]
+        return combined(heard) if heard else None
 
     @asynccontextmanager
     async def running(self, command: str, request: ApplyRequest, done: Sequence[MigrationState]) -> AsyncGenerator[Run]:
@@ -165,10 +177,9 @@ class Coordinator:
         """
         leases = self._leases()
         if not leases and not request.single_runner:
-            names = ", ".join(line.name for line in self.lines)
             raise Refused(
-                f"{names} cannot hold a lock, so nothing keeps a second run away; add --single-runner if you are "
-                "certain that there is none"
+                f"{self._names()} cannot hold a lock, so nothing keeps a second run away; add --single-runner if you "
+                "are certain that there is none"
             )
         owner = this_process()
         async with acquired(
@@ -208,10 +219,11 @@ class Coordinator:
             return self.lines
         found = [line for line in self.lines if line.name == store]
         if not found:
-            raise Refused(
-                f"there is no store {store!r} here; configured: {', '.join(line.name for line in self.lines)}"
-            )
+            raise Refused(f"there is no store {store!r} here; configured: {self._names()}")
         return found
+
+    def _names(self) -> str:
+        return ", ".join(line.name for line in self.lines)
 
 
 def refusal(pending: Sequence[MigrationState]) -> str:

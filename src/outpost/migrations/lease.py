@@ -28,6 +28,7 @@ import msgspec
 from outpost.migrations.errors import LeaseLost, LockHeld, MigrationError, Unreachable
 from outpost.migrations.owner import Owner
 from outpost.migrations.report import Holder, Progress
+from outpost.migrations.steering import Steering, SteeringChange, combined
 
 Waiting = Callable[[Holder], None]
 """Told again and again who holds the lock while a run waits for it."""
@@ -41,13 +42,6 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     stale: float = 90.0
     expiry: float = 3_600.0
     poll: float = 1.0
-
-
-class Steering(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asks of a run that works, from any host."""
-
-    paused: bool = False
-    max_latency_ms: float | None = None
 
 
 class LeaseStore(Protocol):
@@ -90,8 +84,12 @@ class LeaseStore(Protocol):
         """Raise the fence, delete the lock whoever holds it, and return who did."""
         ...
 
-    async def steer(self, steering: Steering) -> bool:
-        """Leave word for the holder; say whether there was one."""
+    async def steer(self, change: SteeringChange) -> Steering | None:
+        """Change what is asked of the holder; return all that is asked of it now, or None if it cannot be told.
+
+        It is asked for as long as the holder has the lock. Nobody can be told while the lock is free, or the original
+        tool's, or just taken by a run that has not introduced itself.
+        """
         ...
 
 
@@ -169,14 +167,9 @@ class HeldLeases:
         self._trouble = trouble
         if trouble:
             return
-        self.steering = _combined(answers)
+        self.steering = combined(answers)
         self._renewed_at = max(self._renewed_at, sent_at)
         self._steered.set()
-
-
-def _combined(answers: Sequence[Steering]) -> Steering:
-    latencies = [answer.max_latency_ms for answer in answers if answer.max_latency_ms is not None]
-    return Steering(paused=any(answer.paused for answer in answers), max_latency_ms=min(latencies, default=None))
 
 
 @asynccontextmanager

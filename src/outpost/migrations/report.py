@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from outpost.migrations.steering import Steering
+
 Family = Literal["sql", "redis"]
 
 State = Literal["applied", "not_applicable", "pending", "running", "incomplete", "parked", "dirty", "in_doubt"]
@@ -110,6 +112,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_age_seconds: Time since its last sign of life, by the store's clock.
         alive: Whether that is recent enough; a foreign holder counts as alive until its lock expires.
         expires_in_seconds: When the lock ends by itself unless renewed.
+        steering: What is asked of it here.
     """
 
     store: str
@@ -125,6 +128,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     alive: bool = True
     expires_in_seconds: float | None = None
     progress: Progress | None = None
+    steering: Steering = Steering()
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):

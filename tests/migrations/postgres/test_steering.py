@@ -10,10 +10,11 @@ import pytest
 
 from outpost.clients.postgres import Connection, connect
 from outpost.migrations.coordinator import ApplyRequest, Coordinator
-from outpost.migrations.lease import Steering, Timings
+from outpost.migrations.lease import Timings
 from outpost.migrations.run import Limits
 from outpost.migrations.sql.postgres.dialect import postgres_scripts
 from outpost.migrations.sql.script import Script
+from outpost.migrations.steering import SteeringChange
 from tests.migrations.postgres.databases import PostgresDatabase
 
 _OFTEN = Timings(heartbeat=0.05, poll=0.05)
@@ -68,17 +69,18 @@ async def _heartbeats(database: PostgresDatabase, number: int) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_a_paused_run_does_no_batch_until_it_is_resumed(
+async def test_a_paused_run_does_no_batch_until_it_is_resumed_also_if_it_is_throttled(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with _held_up(database, monkeypatch) as (coordinator, applying, other):
-        await coordinator.steer(Steering(paused=True))
+        await coordinator.steer(SteeringChange(paused=True))
+        await coordinator.steer(SteeringChange(max_latency_ms=100))
         await _heartbeats(database, 2)
         await other.execute("ROLLBACK")
         await _heartbeats(database, 5)
         filled = await database.value(_FILLED)
         still_paused = not applying.done()
-        await coordinator.steer(Steering())
+        await coordinator.steer(SteeringChange(paused=False))
         await applying
 
     assert still_paused
@@ -89,7 +91,7 @@ async def test_a_throttled_run_does_smaller_batches(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with _held_up(database, monkeypatch) as (coordinator, *_):
-        await coordinator.steer(Steering(max_latency_ms=0.001))
+        await coordinator.steer(SteeringChange(max_latency_ms=0.001))
         await _heartbeats(database, 2)
 
     batches = [event.fields["batch"] for event in database.events if event.event == "progress"]

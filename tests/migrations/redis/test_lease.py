@@ -9,9 +9,11 @@ from outpost.migrations.errors import Refused, Unreachable
 from outpost.migrations.lease import Timings
 from outpost.migrations.owner import this_process
 from outpost.migrations.redis.lease import RedisLease
+from outpost.migrations.steering import Steering, SteeringChange
 from tests.support.servers.redis import RedisServer
 
 LOCK = ".outpost:migration_lock"
+STEERING = "outpost:migrate:steering"
 
 
 @pytest.fixture
@@ -72,6 +74,27 @@ async def test_the_token_is_not_shown_in_the_owner(lease: RedisLease, redis_serv
     await lease.introduce(owner, 1)
 
     assert owner.token.encode() not in redis_server.command("HGET", f"{LOCK}:owner", "owner")
+
+
+async def test_what_is_asked_outlasts_an_hour_as_long_as_the_run_lives(
+    lease: RedisLease, redis_server: RedisServer
+) -> None:
+    owner = this_process()
+    await lease.take(owner.token)
+    await lease.introduce(owner, 1)
+    await lease.steer(SteeringChange(paused=True))
+    redis_server.command("PEXPIRE", STEERING, 60_000)
+
+    assert await lease.beat(owner.token, None) == Steering(paused=True)
+
+    assert redis_server.command("PTTL", STEERING) > 3_500_000
+
+
+async def test_the_original_tool_cannot_be_told(lease: RedisLease, redis_server: RedisServer) -> None:
+    redis_server.command("SET", LOCK, "a" * 40, "PX", 3_600_000)
+
+    assert await lease.steer(SteeringChange(paused=True)) is None
+    assert redis_server.command("EXISTS", STEERING) == 0
 
 
 async def test_a_store_that_is_away_is_unreachable(redis_server: RedisServer) -> None:

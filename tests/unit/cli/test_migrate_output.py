@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from outpost.cli import migrate_output as output
@@ -20,6 +21,7 @@ from outpost.migrations.report import (
     Status,
     Verification,
 )
+from outpost.migrations.steering import Steering
 
 HOLDER = Holder(
     store="redis",
@@ -91,6 +93,37 @@ def test_the_status_shows_the_holder_its_work_and_the_books() -> None:
     assert "matched 10 = migrated 6 + already 3 + vanished 0 + quarantined 1   ok" in text
     assert "Quarantined 1" in text
     assert "Preserved old data: 31.4 GB of legacy keys (cleanup not run)" in text
+
+
+@pytest.mark.parametrize(
+    ("steering", "row"),
+    [
+        (Steering(paused=True), "paused, with the latency budget it began with"),
+        (Steering(max_latency_ms=2), "not paused, with a latency budget of 2 ms"),
+        (Steering(paused=True, max_latency_ms=2.5), "paused, with a latency budget of 2.5 ms"),
+    ],
+)
+def test_the_status_shows_whatever_is_asked_of_the_run(steering: Steering, row: str) -> None:
+    line = LineStatus(
+        line="redis",
+        family="redis",
+        target="",
+        migrations=[],
+        holder=msgspec.structs.replace(HOLDER, steering=steering),
+    )
+
+    assert f"Asked     redis: {row}" in output.status(Status(lines=[line])).splitlines()
+    assert output.steered(steering) == f"From its next heartbeat on the run is {row}."
+
+
+def test_a_status_without_word_for_the_run_has_no_row_for_it() -> None:
+    line = LineStatus(line="redis", family="redis", target="", migrations=[], holder=HOLDER)
+
+    assert "Asked" not in output.status(Status(lines=[line]))
+
+
+def test_word_that_nobody_hears_is_said_to_have_changed_nothing() -> None:
+    assert output.steered(None) == "No run of this program works now; nothing was changed."
 
 
 def test_books_that_do_not_balance_shout() -> None:

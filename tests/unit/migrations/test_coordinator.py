@@ -7,10 +7,10 @@ import pytest
 
 from outpost.migrations.coordinator import ApplyRequest, Coordinator, refusal
 from outpost.migrations.errors import MigrationError, Refused
-from outpost.migrations.lease import Steering
 from outpost.migrations.line import VerifyRequest
 from outpost.migrations.report import Check, CleanupItem, Family, LineStatus, MigrationState, PlannedStep, RunRecord
 from outpost.migrations.run import Event, Run
+from outpost.migrations.steering import Steering, SteeringChange
 from tests.support.leases import QUICK, MemoryLease
 
 
@@ -160,11 +160,30 @@ async def test_unlock_can_be_asked_of_one_store(two: Two) -> None:
 
 
 async def test_steering_reaches_the_holder_or_nobody(two: Two) -> None:
-    assert not await two.coordinator.steer(Steering(paused=True))
+    assert await two.coordinator.steer(SteeringChange(paused=True)) is None
     assert two.redis.lease is not None
     await two.redis.lease.take("f" * 40)
 
-    assert await two.coordinator.steer(Steering(paused=True))
+    assert await two.coordinator.steer(SteeringChange(paused=True)) == Steering(paused=True)
+
+
+async def test_word_that_reached_one_of_two_stores_counts(two: Two) -> None:
+    for line in (two.sql, two.redis):
+        assert line.lease is not None
+        await line.lease.take("f" * 40)
+    assert two.sql.lease is not None
+    await two.sql.lease.steer(SteeringChange(paused=True, max_latency_ms=9))
+
+    asked = await two.coordinator.steer(SteeringChange(max_latency_ms=2))
+
+    assert asked == Steering(paused=True, max_latency_ms=2)
+
+
+async def test_where_no_store_holds_a_lock_no_run_can_be_told() -> None:
+    coordinator = Coordinator([RememberedLine("clickhouse", "sql", [])])
+
+    with pytest.raises(Refused, match="clickhouse cannot hold a lock, nor word for the run"):
+        await coordinator.steer(SteeringChange(paused=True))
 
 
 async def test_the_history_is_one_list_in_order_of_time(two: Two) -> None:

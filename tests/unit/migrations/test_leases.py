@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from outpost.migrations.errors import LeaseLost, LockHeld, Unreachable
-from outpost.migrations.lease import HeldLeases, Steering, acquired
+from outpost.migrations.lease import HeldLeases, acquired
 from outpost.migrations.owner import this_process
 from outpost.migrations.report import Holder, Progress
+from outpost.migrations.steering import SteeringChange
 from tests.support.leases import QUICK, MemoryLease
 
 OTHER = "f" * 40
@@ -101,7 +102,7 @@ async def test_progress_travels_with_the_heartbeat_and_steering_comes_back() -> 
 
     async with _holding([lease]) as held:
         held.progress = progress
-        await lease.steer(Steering(paused=True))
+        await lease.steer(SteeringChange(paused=True))
         await _beaten(held, lease, 2)
 
         holder = await lease.holder()

@@ -22,12 +22,13 @@ from typing import Any
 import msgspec
 
 from outpost.clients.redis import Redis, Script
-from outpost.migrations.lease import Steering, Timings
+from outpost.migrations.lease import Timings
 from outpost.migrations.owner import Owner
 from outpost.migrations.redis.catalogue import MIGRATIONS
 from outpost.migrations.redis.errors import redis_errors
 from outpost.migrations.redis.keys import ToolKeys
 from outpost.migrations.report import Holder, Progress
+from outpost.migrations.steering import Steering, SteeringChange
 
 _RENEW = Script("""
 if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -60,6 +61,15 @@ _BEAT = Script("""
 if redis.call('hget', KEYS[1], 'value') ~= ARGV[1] then return 0 end
 redis.call('pexpire', KEYS[1], ARGV[3])
 return redis.call('hset', KEYS[1], 'heartbeat', redis.call('time')[1], 'progress', ARGV[2])
+""")
+_STEER = Script("""
+local text = redis.call('get', KEYS[1])
+local asked = text and cjson.decode(text)
+if not asked or asked.token ~= ARGV[1] then asked = {token = ARGV[1], steering = {}} end
+for name, value in pairs(cjson.decode(ARGV[2])) do asked.steering[name] = value end
+text = cjson.encode(asked)
+redis.call('set', KEYS[1], text, 'PX', ARGV[3])
+return text
 """)
 _FORGET = Script(
     "if redis.call('hget', KEYS[1], 'value') == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
@@ -130,12 +140,10 @@ class RedisLease:
             if not await self._redis.run(_RENEW, [self._lock], [token, self._expiry]):
                 return None
             await self._redis.run(_BEAT, [self._owner], [token, text, self._expiry])
-            asked = await self._redis.command("GET", self._steering)
-        if asked:
-            wanted = msgspec.json.decode(asked, type=_Asked)
-            if wanted.token == token:
-                return wanted.steering
-        return Steering()
+            steering = _asked_of(token, await self._redis.command("GET", self._steering))
+            if steering != Steering():  # it holds for as long as the lock does
+                await self._redis.command("PEXPIRE", self._steering, self._expiry)
+        return steering
 
     async def release(self, token: str) -> None:
         with redis_errors():
@@ -158,14 +166,14 @@ class RedisLease:
             await self._redis.command("DEL", self._owner)
         return holder
 
-    async def steer(self, steering: Steering) -> bool:
+    async def steer(self, change: SteeringChange) -> Steering | None:
         with redis_errors():
-            token = await self._redis.command("GET", self._lock)
-            if token is None:
-                return False
-            text = msgspec.json.encode(_Asked(token.decode(), steering))
-            await self._redis.command("SET", self._steering, text, "PX", self._expiry)
-        return True
+            found = await self._holding()
+            if found is None or found[1].foreign:
+                return None
+            token, _ = found
+            text = msgspec.json.encode(change)
+            return _asked_of(token, await self._redis.run(_STEER, [self._steering], [token, text, self._expiry]))
 
     async def _holding(self) -> tuple[str, Holder] | None:
         """Return the token in the lock and what is known of its holder."""
@@ -174,12 +182,15 @@ class RedisLease:
             self._redis.send("PTTL", self._lock),
             self._redis.send("HGETALL", self._owner),
             self._redis.send("TIME", key=self._owner),
+            self._redis.send("GET", self._steering),
         ]
-        token, expires_in, flat, time = [await reply for reply in replies]
+        token, expires_in, flat, time, asked = [await reply for reply in replies]
         if token is None:
             return None
         fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
-        return token.decode(errors="replace"), self._described(token, expires_in, fields, int(time[0]))
+        held_by = token.decode(errors="replace")
+        holder = self._described(token, expires_in, fields, int(time[0]))
+        return held_by, msgspec.structs.replace(holder, steering=_asked_of(held_by, asked))
 
     def _described(self, token: bytes, expires_in: int, fields: dict[bytes, bytes], now: int) -> Holder:
         expires: dict[str, Any] = {"expires_in_seconds": expires_in / 1000 if expires_in >= 0 else None}
@@ -202,3 +213,9 @@ class RedisLease:
             progress=msgspec.json.decode(progress, type=Progress) if progress else None,
             **expires,
         )
+
+
+def _asked_of(token: str, text: bytes | None) -> Steering:
+    """Return what is asked of the holder of a token; word for an earlier one is nobody's."""
+    asked = msgspec.json.decode(text, type=_Asked) if text else None
+    return asked.steering if asked and asked.token == token else Steering()

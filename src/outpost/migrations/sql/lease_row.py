@@ -2,9 +2,10 @@
 
 import msgspec
 
-from outpost.migrations.lease import Steering, Timings
+from outpost.migrations.lease import Timings
 from outpost.migrations.owner import Owner
 from outpost.migrations.report import Holder, Progress
+from outpost.migrations.steering import Steering, SteeringChange
 
 
 class _Introduced(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class LeaseRow(msgspec.Struct, frozen=True, kw_only=True):
     steering: str | None = None
 
     def asked(self) -> Steering:
-        return msgspec.json.decode(self.steering, type=Steering) if self.steering else Steering()
+        return steering_of(self.steering)
 
     def holder(self, store: str, timings: Timings) -> Holder | None:
         if self.token is None:
@@ -40,6 +41,7 @@ class LeaseRow(msgspec.Struct, frozen=True, kw_only=True):
             alive=self.heartbeat_age_seconds <= timings.stale,
             expires_in_seconds=max(timings.stale - self.heartbeat_age_seconds, 0.0),
             progress=msgspec.json.decode(self.progress, type=Progress) if self.progress else None,
+            steering=self.asked(),
         )
         if not self.owner:  # taken a moment ago, not introduced yet
             return holder
@@ -62,5 +64,9 @@ def owner_text(owner: Owner, fence: int) -> str:
     return msgspec.json.encode(_Introduced(msgspec.structs.replace(owner, token=""), fence)).decode()
 
 
-def json_text(value: Progress | Steering | None) -> str | None:
+def steering_of(text: str | None) -> Steering:
+    return msgspec.json.decode(text, type=Steering) if text else Steering()
+
+
+def json_text(value: Progress | SteeringChange | None) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()

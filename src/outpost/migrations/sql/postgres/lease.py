@@ -12,10 +12,10 @@ from typing import Any
 
 from outpost.clients.postgres import Connection, PermissionDenied, TimedOut
 from outpost.migrations.errors import Refused, Unreachable
-from outpost.migrations.lease import Steering, Timings
+from outpost.migrations.lease import Timings
 from outpost.migrations.owner import Owner
 from outpost.migrations.report import Holder, Progress
-from outpost.migrations.sql.lease_row import LeaseRow, json_text, owner_text
+from outpost.migrations.sql.lease_row import LeaseRow, json_text, owner_text, steering_of
 from outpost.migrations.sql.postgres.advisory import (
     AdvisoryLock,
     end_sessions,
@@ -26,6 +26,7 @@ from outpost.migrations.sql.postgres.advisory import (
 from outpost.migrations.sql.postgres.books import create_books, has_books
 from outpost.migrations.sql.postgres.database import Database
 from outpost.migrations.sql.postgres.permissions import refuse_without_permission
+from outpost.migrations.steering import Steering, SteeringChange
 
 _TAKE = """
 UPDATE outpost_migration_lease
@@ -38,6 +39,10 @@ UPDATE outpost_migration_lease
 _BEAT = """
 UPDATE outpost_migration_lease SET heartbeat_at = clock_timestamp(), progress = $2 WHERE token = $1"""
 _INTRODUCE = "UPDATE outpost_migration_lease SET owner = $1 WHERE token = $2"
+_STEER = """
+UPDATE outpost_migration_lease SET steering = (coalesce(steering, '{}')::jsonb || $1::jsonb)::text
+ WHERE token IS NOT NULL
+RETURNING steering"""
 _READ = """
 SELECT fence, token, owner, progress, steering,
        coalesce(extract(epoch FROM clock_timestamp() - heartbeat_at), 0)::float8 AS age
@@ -140,11 +145,14 @@ class PostgresLease:
         if not freed:
             await self._write(_FREE, 1, token)
 
-    async def steer(self, steering: Steering) -> bool:
-        if await self.holder() is None:
-            return False
-        text = json_text(steering)
-        return await self._write("UPDATE outpost_migration_lease SET steering = $1 WHERE token IS NOT NULL", text) == 1
+    async def steer(self, change: SteeringChange) -> Steering | None:
+        async with self._database.reading() as connection:
+            row = await _read_row(connection)
+        if row is None or row.token is None:
+            return None
+        async with self._database.writing() as connection:
+            text = await connection.fetchval(_STEER, json_text(change))
+        return steering_of(text) if text else None
 
     async def is_held_by(self, token: str) -> bool:
         row = await self._read()

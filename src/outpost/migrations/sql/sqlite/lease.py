@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from outpost.migrations.errors import Unreachable
-from outpost.migrations.lease import Steering, Timings
+from outpost.migrations.lease import Timings
 from outpost.migrations.owner import Owner
 from outpost.migrations.report import Holder, Progress
-from outpost.migrations.sql.lease_row import LeaseRow, json_text, owner_text
+from outpost.migrations.sql.lease_row import LeaseRow, json_text, owner_text, steering_of
 from outpost.migrations.sql.sqlite.files import LocalFile
+from outpost.migrations.steering import Steering, SteeringChange
 
 _TAKE = """
 UPDATE outpost_migration_lease
@@ -23,6 +24,10 @@ UPDATE outpost_migration_lease
    SET token = NULL, heartbeat_at = NULL, owner = NULL, progress = NULL, steering = NULL, fence = fence + ?
  WHERE token = ? OR ? IS NULL"""
 _BEAT = "UPDATE outpost_migration_lease SET heartbeat_at = ?, progress = ? WHERE token = ?"
+_STEER = """
+UPDATE outpost_migration_lease SET steering = json_patch(coalesce(steering, '{}'), ?)
+ WHERE token IS NOT NULL
+RETURNING steering"""
 _READ = "SELECT fence, token, heartbeat_at, owner, progress, steering FROM outpost_migration_lease"
 
 
@@ -74,10 +79,11 @@ class SQLiteLease:
             await self._write(_FREE, 1, None, None)
         return holder
 
-    async def steer(self, steering: Steering) -> bool:
+    async def steer(self, change: SteeringChange) -> Steering | None:
         if await self.holder() is None:
-            return False
-        return await self._write("UPDATE outpost_migration_lease SET steering = ?", json_text(steering)) == 1
+            return None
+        rows = await self._changing(_STEER, json_text(change))
+        return steering_of(rows[0][0]) if rows else None
 
     async def _read(self) -> LeaseRow | None:
         """Return the lease as it lies in the file; None while there is no file or no table."""
@@ -102,13 +108,19 @@ class SQLiteLease:
 
     async def _write(self, statement: str, *parameters: Any) -> int:
         """Run one statement in a transaction of its own and return how many rows it changed."""
+        changed, _ = await asyncio.to_thread(self._write_now, statement, parameters)
+        return changed
 
-        def write() -> int:
-            with self._file.writing() as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                self._prepare(connection)
-                changed = connection.execute(statement, parameters).rowcount
-                connection.execute("COMMIT")
-                return changed
+    async def _changing(self, statement: str, *parameters: Any) -> list[Any]:
+        """Run one statement in a transaction of its own and return the rows that it returns."""
+        _, rows = await asyncio.to_thread(self._write_now, statement, parameters)
+        return rows
 
-        return await asyncio.to_thread(write)
+    def _write_now(self, statement: str, parameters: Sequence[Any]) -> tuple[int, list[Any]]:
+        with self._file.writing() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self._prepare(connection)
+            cursor = connection.execute(statement, parameters)
+            rows = cursor.fetchall()
+            connection.execute("COMMIT")
+            return cursor.rowcount, rows

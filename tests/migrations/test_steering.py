@@ -23,14 +23,14 @@ from tests.support.process import OutpostProcess
 from tests.support.redis_store import RedisStore
 
 
-class _Former(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Former(msgspec.Struct, frozen=True, kw_only=True):
     """What a run of the version before reads in a store."""
 
     paused: bool = False
     max_latency_ms: float | None = None
 
 
-class _FormerInRedis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _FormerInRedis(msgspec.Struct, frozen=True):
     token: str
     steering: _Former
 

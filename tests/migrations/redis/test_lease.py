@@ -90,6 +90,23 @@ async def test_what_is_asked_outlasts_an_hour_as_long_as_the_run_lives(
     assert redis_server.command("PTTL", STEERING) > 3_500_000
 
 
+async def test_word_for_a_holder_that_has_gone_does_not_replace_word_for_its_successor(
+    lease: RedisLease, redis_server: RedisServer
+) -> None:
+    older, newer = this_process(), this_process()
+    await lease.take(newer.token)
+    await lease.introduce(newer, 8)
+    await lease.steer(SteeringChange(paused=True))
+    # As one sees it who read the lock before it changed hands.
+    redis_server.command("SET", LOCK, older.token)
+    redis_server.command("HSET", f"{LOCK}:owner", "value", older.token, "fence", 7)
+
+    assert await lease.steer(SteeringChange(max_latency_ms=2)) is None
+
+    redis_server.command("SET", LOCK, newer.token)
+    assert await lease.beat(newer.token, None) == Steering(paused=True)
+
+
 async def test_the_original_tool_cannot_be_told(lease: RedisLease, redis_server: RedisServer) -> None:
     redis_server.command("SET", LOCK, "a" * 40, "PX", 3_600_000)
 

@@ -156,6 +156,43 @@ async def test_a_destination_that_no_summary_lists_is_migrated(store: RedisStore
     assert _fields(store, "tenant:{acme}:destination:des_1")[b"created_at"] == LATER_MS
 
 
+async def test_a_destination_with_an_empty_id_is_migrated(store: RedisStore) -> None:
+    store.write(a_legacy_tenant("acme", "", "des_1"))
+
+    await _apply(store)
+
+    assert _fields(store, "tenant:{acme}:destination:")[b"id"] == b""
+    assert _fields(store, "tenant:{acme}:destination:")[b"created_at"] == LATER_MS
+
+
+@pytest.mark.parametrize("lost", ["des_1", ""])
+async def test_a_destination_that_its_tenant_does_not_list_any_more_is_a_difference(
+    store: RedisStore, lost: str
+) -> None:
+    store.write(a_legacy_tenant("acme", "", "des_1", "des_2"))
+    await _apply(store)
+    store.command("HDEL", "tenant:{acme}:destinations", lost)
+
+    async with store.coordinator() as coordinator:
+        found = await coordinator.verify(VerifyRequest(full=True))
+
+    assert [text for check in found.checks for text in check.differences] == [
+        f"tenant:{{acme}}:destination:{lost} is not in its tenant's summary any more, although it was not deleted"
+    ]
+
+
+async def test_a_destination_named_by_the_id_of_its_tenant_is_not_taken_for_the_one_without(store: RedisStore) -> None:
+    store.write({**a_legacy_tenant("acme"), b"tenant:acme:destination:": a_hash(id="acme", created_at=TEXT)})
+
+    async with store.coordinator() as coordinator:
+        with pytest.raises(DecisionNeeded):
+            await coordinator.apply(ApplyRequest())
+        (left,) = await coordinator.quarantined()
+
+    assert left.key == "tenant:acme:destination:"
+    assert b"tenant:{acme}:destination:" not in store.read()
+
+
 async def test_a_summary_without_its_tenant_is_migrated(store: RedisStore) -> None:
     store.write({b"tenant:acme:destinations": Value("hash", {b"d": SUMMARY % b"d", b"id": SUMMARY % b"id"})})
 

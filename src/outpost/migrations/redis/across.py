@@ -113,7 +113,7 @@ class AcrossWorker:
     def _usable(self, seen: _Seen, done: Done) -> bool:
         """Say whether a record is what its name says, and take note of those that are not; as upgrade.lua does."""
         named, record = seen.named, seen.record
-        own_id = record.fields.get(b"id")
+        told = record.fields.get(b"id")
         if not record.exists:
             done.tally.note(1, "vanished")
         elif record.type != "hash":
@@ -123,13 +123,13 @@ class AcrossWorker:
                 return False
             if record.large:
                 done.odd.append((named.key, 1, "large"))
-            elif own_id is not None and not own_id.startswith(b"{"):
+            elif told is not None and not told.startswith(b"{"):
                 done.odd.append((named.key, 1, "shape"))
             else:
                 return True
         elif record.large:
             done.odd.append((named.key, 1, "large"))
-        elif own_id != (named.destination or named.tenant) and not (own_id is None and b"deleted_at" in record.fields):
+        elif told != named.own_id and not (told is None and b"deleted_at" in record.fields):
             done.odd.append((named.key, 1, "shape"))
         elif named.kind is Kind.OLD_TENANT and seen.other.large:
             done.odd.append((named.key, 1, "large summary"))
@@ -150,8 +150,7 @@ class AcrossWorker:
                 kind, keys = "destination", [new, names.tenant(named.tenant), names.summary(named.tenant)]
             case _:
                 kind, keys = "summary", [new, names.tenant(named.tenant)]
-        own_id = named.destination or named.tenant
-        head: list[Argument] = [self._task.dry, self._task.told, kind, own_id, "1" if seen.listed else "0"]
+        head: list[Argument] = [self._task.dry, self._task.told, kind, named.own_id, "1" if seen.listed else "0"]
         # The old key comes last, for scripts to name it.
         return self._redis.run(script("adopt"), keys, [*head, *arguments, named.key])
 

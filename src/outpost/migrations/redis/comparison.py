@@ -153,7 +153,7 @@ class Comparison:
         """Leave out the records that are read together with their old ones."""
         names = self._context.names
         paired = {key: old for key in kinds if (old := names.plain_old_of(key)) and self._is_read_with(old, key)}
-        there = await there_many(self._context, [(old, b"") for old in paired.values()])
+        there = await there_many(self._context, [(old, None) for old in paired.values()])
         read_with_old = {key for key, is_there in zip(paired, there, strict=True) if is_there}
         return {key: kind for key, kind in kinds.items() if key not in read_with_old}
 

@@ -35,12 +35,17 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Named:
-    """One meaning of a key's name; `destination` is empty unless the kind is a destination."""
+    """One meaning of a key's name; `destination` is empty unless the kind is a destination, whose id may be empty too."""
 
     kind: Kind
     key: bytes
     tenant: bytes
     destination: bytes = b""
+
+    @property
+    def own_id(self) -> bytes:
+        """The id of the record, which it tells itself; of a summary that of its tenant, which it does not tell."""
+        return self.destination if self.kind in (Kind.OLD_DESTINATION, Kind.DESTINATION) else self.tenant
 
 
 @dataclass(frozen=True)
@@ -198,12 +203,7 @@ def meant(key: bytes, fields: Mapping[bytes, bytes], names: Names, *, old: bool)
 
 
 def _fits(named: Named, fields: Mapping[bytes, bytes]) -> bool:
-    own_id = fields.get(b"id")
-    match named.kind:
-        case Kind.OLD_SUMMARY | Kind.SUMMARY:
-            return bool(fields) and all(value.startswith(b"{") for value in fields.values())
-        case Kind.OLD_DESTINATION | Kind.DESTINATION:
-            wanted = named.destination
-        case Kind.OLD_TENANT | Kind.TENANT:
-            wanted = named.tenant
-    return own_id == wanted or (own_id is None and b"deleted_at" in fields)
+    if named.kind in (Kind.OLD_SUMMARY, Kind.SUMMARY):
+        return bool(fields) and all(value.startswith(b"{") for value in fields.values())
+    told = fields.get(b"id")
+    return told == named.own_id or (told is None and b"deleted_at" in fields)

@@ -65,10 +65,14 @@ return redis.call('hset', KEYS[1], 'heartbeat', redis.call('time')[1], 'progress
 _STEER = Script("""
 local text = redis.call('get', KEYS[1])
 local asked = text and cjson.decode(text)
-if not asked or asked.token ~= ARGV[1] then asked = {token = ARGV[1], steering = {}} end
+if not asked or asked.token ~= ARGV[1] then
+  local fence = tonumber(ARGV[3])
+  if asked and (asked.fence or 0) > fence then return false end
+  asked = {token = ARGV[1], fence = fence, steering = {}}
+end
 for name, value in pairs(cjson.decode(ARGV[2])) do asked.steering[name] = value end
 text = cjson.encode(asked)
-redis.call('set', KEYS[1], text, 'PX', ARGV[3])
+redis.call('set', KEYS[1], text, 'PX', ARGV[4])
 return text
 """)
 _FORGET = Script(
@@ -77,7 +81,7 @@ _FORGET = Script(
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """What someone asks of the holder with this token."""
+    """What someone asks of the holder with this token; beside it lies the holder's fence."""
 
     token: str
     steering: Steering
@@ -171,9 +175,10 @@ class RedisLease:
             found = await self._holding()
             if found is None or found[1].foreign:
                 return None
-            token, _ = found
-            text = msgspec.json.encode(change)
-            return _asked_of(token, await self._redis.run(_STEER, [self._steering], [token, text, self._expiry]))
+            token, holder = found
+            arguments = [token, msgspec.json.encode(change), holder.fence, self._expiry]
+            text = await self._redis.run(_STEER, [self._steering], arguments)
+        return _asked_of(token, text) if text else None  # word for a newer holder lies there: this one has gone
 
     async def _holding(self) -> tuple[str, Holder] | None:
         """Return the token in the lock and what is known of its holder."""

@@ -70,8 +70,8 @@ async def read_many(context: Context, keys: Sequence[bytes]) -> list[Stored]:
     return [_stored(record) for reply in replies for record in reply]
 
 
-async def there_many(context: Context, asked: Sequence[tuple[bytes, bytes]]) -> list[bool]:
-    """Say of keys and names of fields in them whether they are there; an empty name asks for the key.
+async def there_many(context: Context, asked: Sequence[tuple[bytes, bytes | None]]) -> list[bool]:
+    """Say of keys and names of fields in them whether they are there; None instead of a name asks for the key.
 
     Raises:
         RedisError: It could not be asked.
@@ -80,11 +80,15 @@ async def there_many(context: Context, asked: Sequence[tuple[bytes, bytes]]) -> 
     batches = [asked[start : start + size] for start in range(0, len(asked), size)]
     replies = await asyncio.gather(
         *(
-            context.redis.run(script("there"), [key for key, _ in batch], [field for _, field in batch])
+            context.redis.run(script("there"), [key for key, _ in batch], [_sought(field) for _, field in batch])
             for batch in batches
         )
     )
     return [found == 1 for reply in replies for found in reply]
+
+
+def _sought(field: bytes | None) -> bytes:
+    return b"" if field is None else b"." + field  # an empty name is a name
 
 
 def _stored(record: list[Any]) -> Stored:

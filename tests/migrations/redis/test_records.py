@@ -181,6 +181,21 @@ async def test_a_destination_that_its_tenant_does_not_list_any_more_is_a_differe
     ]
 
 
+@pytest.mark.parametrize("tenant", ["x:destinations", "a:destination:b", "{x", "org:42"])
+async def test_a_tenant_alone_whose_name_means_something_else_is_compared_as_what_it_is(
+    store: RedisStore, tenant: str
+) -> None:
+    store.write(a_legacy_tenant(tenant))
+    await _apply(store)
+    store.command("HSET", f"tenant:{{{tenant}}}:tenant", "metadata", "{}")
+
+    async with store.coordinator() as coordinator:
+        found = await coordinator.verify(VerifyRequest(full=True))
+
+    differences = [text for check in found.checks for text in check.differences]
+    assert differences == [f"tenant:{{{tenant}}}:tenant metadata differs"]
+
+
 async def test_a_destination_named_by_the_id_of_its_tenant_is_not_taken_for_the_one_without(store: RedisStore) -> None:
     store.write({**a_legacy_tenant("acme"), b"tenant:acme:destination:": a_hash(id="acme", created_at=TEXT)})
 

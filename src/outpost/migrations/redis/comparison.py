@@ -112,12 +112,13 @@ class Comparison:
                 self.counterparts += 1
                 self.verdicts["equal"] += 1
             else:
-                await self._judge(named, key)
+                await self._judge(meant(named.key, old_record.fields, names, old=True) or named)
             if self._both_are_here and new_record.exists and self._is_read_with(named.key, key):
                 self._look(key, new_record, _NEW_KINDS[named.kind])
 
-    async def _judge(self, named: Named, new: bytes) -> None:
+    async def _judge(self, named: Named) -> None:
         names, redis = self._context.names, self._context.redis
+        new = names.new_of(named)
         old_record, new_record, tenant, before, now = await asyncio.gather(
             self._read(named.key),
             self._read(new),
@@ -133,7 +134,7 @@ class Comparison:
         elif named.kind is Kind.OLD_SUMMARY and old_record.large:
             verdict, how = "changed", ""
         if verdict == "different" and meant(named.key, old_record.fields, names, old=True) != named:
-            return  # the record is not what its name says, and was not migrated as that
+            return  # the record is nothing that its name can mean, and was not migrated
         self.verdicts[verdict] += 1
         if verdict == "different":
             self.copies.differs(new, how)

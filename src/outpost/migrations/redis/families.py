@@ -35,7 +35,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Named:
-    """One meaning of a key's name; `destination` is empty unless the kind is a destination, whose id may be empty too."""
+    """One meaning of a key's name; `destination` is empty unless the kind is a destination, and may be even then."""
 
     kind: Kind
     key: bytes

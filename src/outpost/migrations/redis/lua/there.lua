@@ -1,5 +1,5 @@
--- KEYS any, ARGV for each a dot and the name of a field, or empty to ask for the key. Replies with 1 for each key or field
--- that is there, else 0.
+-- KEYS any, ARGV for each a dot and the name of a field, or empty to ask for the key. Replies with 1 for each key or
+-- field that is there, else 0.
 
 local there = {}
 for index = 1, #KEYS do

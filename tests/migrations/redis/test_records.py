@@ -196,6 +196,49 @@ async def test_a_tenant_alone_whose_name_means_something_else_is_compared_as_wha
     assert differences == [f"tenant:{{{tenant}}}:tenant metadata differs"]
 
 
+ORIGINAL = a_hash(status="applied", applied_at="2026-04-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("own_id", ["des_1", "", "des_2"])
+async def test_a_destination_that_the_original_tool_lost_is_missing_whatever_it_says_of_itself(
+    store: RedisStore, own_id: str
+) -> None:
+    content = {b"des_1": SUMMARY % b"des_1"}
+    store.write(
+        {
+            **a_legacy_tenant("acme"),
+            b"tenant:acme:destinations": Value("hash", content),
+            b"tenant:acme:destination:des_1": a_hash(id=own_id, created_at=TEXT),
+            b"tenant:{acme}:tenant": a_hash(id="acme", created_at=MS, entity="tenant"),
+            b"tenant:{acme}:destinations": Value("hash", content),
+            **{
+                f"outpost:migration:{name}".encode(): ORIGINAL
+                for name in ("001_hash_tags", "002_timestamps", "003_entity")
+            },
+        }
+    )
+
+    async with store.coordinator() as coordinator:
+        found = await coordinator.verify(VerifyRequest(full=True))
+
+    differences = [text for check in found.checks for text in check.differences]
+    assert differences == ["tenant:{acme}:destination:des_1 is missing"]
+
+
+async def test_a_large_destination_whose_copy_is_gone_is_missing(store: RedisStore) -> None:
+    store.write(a_legacy_tenant("acme", "des_1", "des_2"))
+    fields = [text for number in range(3_000) for text in (f"field_{number}", "x")]
+    store.command("HSET", "tenant:acme:destination:des_1", *fields)
+    await _apply(store)
+    store.command("DEL", "tenant:{acme}:destination:des_1")
+
+    async with store.coordinator() as coordinator:
+        found = await coordinator.verify(VerifyRequest(full=True))
+
+    differences = [text for check in found.checks for text in check.differences]
+    assert differences == ["tenant:{acme}:destination:des_1 is missing"]
+
+
 async def test_a_destination_named_by_the_id_of_its_tenant_is_not_taken_for_the_one_without(store: RedisStore) -> None:
     store.write({**a_legacy_tenant("acme"), b"tenant:acme:destination:": a_hash(id="acme", created_at=TEXT)})
 

@@ -131,10 +131,8 @@ class Comparison:
         verdict, how = judge(named, old_record, new_record, around)
         if old_record.large and new_record.large and old_record.length == new_record.length:
             verdict, how = "equal", ""
-        elif named.kind is Kind.OLD_SUMMARY and old_record.large:
-            verdict, how = "changed", ""
-        if verdict == "different" and meant(named.key, old_record.fields, names, old=True) != named:
-            return  # the record is nothing that its name can mean, and was not migrated
+        elif old_record.large and (named.kind is Kind.OLD_SUMMARY or (verdict == "different" and new_record.exists)):
+            verdict, how = "changed", ""  # its fields were not read, so they could not be compared
         self.verdicts[verdict] += 1
         if verdict == "different":
             self.copies.differs(new, how)

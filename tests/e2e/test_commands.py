@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.http import call
 from tests.support.process import OutpostProcess, free_port, running_outpost
 
@@ -93,6 +95,20 @@ async def test_config_list_masks_secrets(tmp_path: Path) -> None:
         assert "api_key_configured" in out
         for name in ("API_KEY", "API_JWT_SECRET", "AES_ENCRYPTION_SECRET"):
             assert outpost.settings[name] not in out + err
+
+
+@pytest.mark.parametrize("command", ["serve", "dev"])
+async def test_settings_without_effect_are_named_once_at_start(tmp_path: Path, command: str) -> None:
+    useless = {"GIN_MODE": "debug", "ALERT_AUTO_DISABLE_DESTINATION": "true", "PORTAL_LOGO": ""}
+    listener = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    taken = str(listener.sockets[0].getsockname()[1])
+    async with listener, OutpostProcess(tmp_path, useless) as outpost:
+        await outpost.migrate()
+
+        _, _, err = await outpost.run(command, API_PORT=taken)  # a start that ends by itself
+
+    named = "GIN_MODE (environment), ALERT_AUTO_DISABLE_DESTINATION (environment)"
+    assert err.count("without effect") == err.count(f"set, but without effect in this version: {named}") == 1
 
 
 async def test_dev_starts_with_nothing_configured_and_its_three_commands_work(tmp_path: Path) -> None:

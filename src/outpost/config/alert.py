@@ -22,6 +22,7 @@ class AlertSettings(Section, frozen=True, kw_only=True):
             minimum=1,
             keeps_empty=True,
             empty_means="no alert",
+            ignored=True,
         ),
     ] = 100
     auto_disable_destination: Annotated[
@@ -30,6 +31,7 @@ class AlertSettings(Section, frozen=True, kw_only=True):
             "ALERT_AUTO_DISABLE_DESTINATION",
             "alert.auto_disable_destination",
             "Disable a destination that reaches the number of failures.",
+            ignored=True,
         ),
     ] = False
     exhausted_retries_window_seconds: Annotated[
@@ -42,5 +44,6 @@ class AlertSettings(Section, frozen=True, kw_only=True):
             unit="seconds",
             keeps_empty=True,
             empty_means="no alert",
+            ignored=True,
         ),
     ] = 3600

@@ -49,5 +49,6 @@ class DestinationSettings(Section, frozen=True, kw_only=True):
             "DESTINATIONS_AWS_KINESIS_METADATA_IN_PAYLOAD",
             "destinations.aws_kinesis.metadata_in_payload",
             "Put the metadata of the event beside its data in a Kinesis record.",
+            ignored=True,
         ),
     ] = True

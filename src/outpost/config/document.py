@@ -18,6 +18,7 @@ from outpost.config.setting import Setting
 from outpost.config.settings import SECTIONS, SETTINGS
 
 _WIDTH = 110
+_NO_EFFECT = "Accepted, without effect."
 
 _YAML_HEAD = """\
 Every setting of Outpost with its default. Write only the keys you change: a key that is written counts as set, and
@@ -122,7 +123,8 @@ def _yaml_lines(tree: dict[str, Any], indent: str = "", banner: _Banner | None =
         yield from banner.lines(_first_leaf(node).section, indent)
         yield ""
         if isinstance(node, Setting):
-            yield from _comment(_plain(node.key.text), indent)
+            purpose = f"{node.key.text} {_NO_EFFECT}" if node.key.ignored else node.key.text
+            yield from _comment(_plain(purpose), indent)
             yield from _comment(_plain(_facts(node)), indent)
             yield f"{indent}{name}: {_yaml_value(node)}".rstrip()
         else:
@@ -205,7 +207,7 @@ def _page_meaning(row: Setting) -> str:
     if key.secret:
         parts.append("Secret.")
     if key.ignored:
-        parts.append("Accepted, without effect.")
+        parts.append(_NO_EFFECT)
     if key.deprecated:
         parts.append(f"Deprecated: {key.deprecated}.")
     older = (*key.aliases, *key.yaml_aliases)

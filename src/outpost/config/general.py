@@ -76,6 +76,7 @@ class GeneralSettings(Section, frozen=True, kw_only=True):
         Key(
             "DISABLE_TELEMETRY",
             "disable_telemetry",
-            "Told to the portal. Outpost itself sends no usage data to anyone, whatever this says.",
+            "No usage data is sent to anyone, whatever this says.",
+            ignored=True,
         ),
     ] = False

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from outpost.config import legacy
 from outpost.config.parse import Given, is_unrecognised, parse
 from outpost.config.setting import Kind, Setting
@@ -194,7 +196,20 @@ def _settings(sources: Iterable[_Source], path: str, warnings: list[str]) -> Set
         origins[setting.name] = given.where
         warnings += _value_warnings(setting, given, values[setting.section][setting.field])
     sections: dict[str, Any] = {name: SECTIONS[name](**fields) for name, fields in values.items() if fields}
-    return Settings(**sections, sources=origins, warnings=tuple(dict.fromkeys(warnings)), config_file=path)
+    settings = Settings(**sections, sources=origins, config_file=path)
+    warnings += _without_effect(settings)
+    return msgspec.structs.replace(settings, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def _without_effect(settings: Settings) -> list[str]:
+    """Return one sentence that names everything that was set to something and changes nothing, if there is any."""
+    found = {row: settings.sources[row.name] for row in SETTINGS if row.key.ignored and row.name in settings.sources}
+    names = [
+        f"{row.key.env} ({where})"
+        for row, where in found.items()
+        if where != BUILT_IN and settings.value(row) not in ("", ())
+    ]
+    return [f"set, but without effect in this version: {', '.join(dict.fromkeys(names))}"] if names else []
 
 
 def _first(sources: Iterable[_Source], setting: Setting, warnings: list[str]) -> Given | None:

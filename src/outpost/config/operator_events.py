@@ -20,6 +20,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "operator_events.topics",
             "Notices to send; empty is none, `*` is all.",
             aliases=("OPERATION_EVENTS_TOPICS",),
+            ignored=True,
         ),
     ] = ()
     http_url: Annotated[
@@ -31,6 +32,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             url=True,
             check=checks.http_url,
             aliases=("OPERATION_EVENTS_HTTP_URL",),
+            ignored=True,
         ),
     ] = ""
     http_signing_secret: Annotated[
@@ -41,6 +43,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "Signs each post.",
             secret=True,
             aliases=("OPERATION_EVENTS_HTTP_SIGNING_SECRET",),
+            ignored=True,
         ),
     ] = ""
     aws_sqs_queue_url: Annotated[
@@ -51,6 +54,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "Queue to send them to; chooses SQS.",
             url=True,
             aliases=("OPERATION_EVENTS_AWS_SQS_QUEUE_URL",),
+            ignored=True,
         ),
     ] = ""
     aws_sqs_access_key_id: Annotated[
@@ -61,6 +65,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "Access key; both keys or none.",
             secret=True,
             aliases=("OPERATION_EVENTS_AWS_SQS_ACCESS_KEY_ID",),
+            ignored=True,
         ),
     ] = ""
     aws_sqs_secret_access_key: Annotated[
@@ -71,6 +76,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "Secret key; both keys or none.",
             secret=True,
             aliases=("OPERATION_EVENTS_AWS_SQS_SECRET_ACCESS_KEY",),
+            ignored=True,
         ),
     ] = ""
     aws_sqs_region: Annotated[
@@ -80,6 +86,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "operator_events.aws_sqs.region",
             "Region.",
             aliases=("OPERATION_EVENTS_AWS_SQS_REGION",),
+            ignored=True,
         ),
     ] = ""
     aws_sqs_endpoint: Annotated[
@@ -90,6 +97,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "Another address of the service.",
             url=True,
             aliases=("OPERATION_EVENTS_AWS_SQS_ENDPOINT",),
+            ignored=True,
         ),
     ] = ""
     gcp_pubsub_project_id: Annotated[
@@ -99,6 +107,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "operator_events.gcp_pubsub.project_id",
             "Project; chooses Pub/Sub.",
             aliases=("OPERATION_EVENTS_GCP_PUBSUB_PROJECT_ID",),
+            ignored=True,
         ),
     ] = ""
     gcp_pubsub_topic_id: Annotated[
@@ -108,6 +117,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "operator_events.gcp_pubsub.topic_id",
             "Topic.",
             aliases=("OPERATION_EVENTS_GCP_PUBSUB_TOPIC_ID",),
+            ignored=True,
         ),
     ] = ""
     gcp_pubsub_credentials: Annotated[
@@ -118,6 +128,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "Service account as JSON text; empty uses the credentials of the environment.",
             secret=True,
             aliases=("OPERATION_EVENTS_GCP_PUBSUB_CREDENTIALS",),
+            ignored=True,
         ),
     ] = ""
     rabbitmq_server_url: Annotated[
@@ -130,6 +141,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             url=True,
             check=checks.amqp_url,
             aliases=("OPERATION_EVENTS_RABBITMQ_SERVER_URL",),
+            ignored=True,
         ),
     ] = ""
     rabbitmq_exchange: Annotated[
@@ -139,6 +151,7 @@ class OperatorEventSettings(Section, frozen=True, kw_only=True):
             "operator_events.rabbitmq.exchange",
             "Exchange.",
             aliases=("OPERATION_EVENTS_RABBITMQ_EXCHANGE",),
+            ignored=True,
         ),
     ] = ""
 

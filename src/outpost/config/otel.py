@@ -1,10 +1,9 @@
 """Settings of OpenTelemetry."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from outpost.config.setting import Key, Section
 
-Signal = Literal["traces", "metrics", "logs"]
 EXPORTERS = ("otlp", "console", "stdout", "none")
 PROTOCOLS = ("grpc", "http", "http/protobuf")
 _EXPORTER_TEXT = "`otlp`, `console`, `stdout` or `none`."
@@ -12,14 +11,13 @@ _PROTOCOL_TEXT = "`grpc`, `http` or `http/protobuf`."
 
 
 class OtelSettings(Section, frozen=True, kw_only=True):
-    """Traces, metrics and logs for a collector; off without a service name. The other standard `OTEL_*` variables are
-    read from the process environment by the OpenTelemetry library itself."""
+    """Traces, metrics and logs for a collector; off without a service name."""
 
     title: ClassVar[str] = "OpenTelemetry"
 
-    service_name: Annotated[str, Key("OTEL_SERVICE_NAME", "otel.service_name", "Name of the service; switches on.")] = (
-        ""
-    )
+    service_name: Annotated[
+        str, Key("OTEL_SERVICE_NAME", "otel.service_name", "Name of the service; switches on.", ignored=True)
+    ] = ""
     traces_exporter: Annotated[
         str,
         Key(
@@ -28,6 +26,7 @@ class OtelSettings(Section, frozen=True, kw_only=True):
             _EXPORTER_TEXT,
             process_env=("OTEL_TRACES_EXPORTER",),
             shown="otel_traces_exporter",
+            ignored=True,
         ),
     ] = "otlp"
     metrics_exporter: Annotated[
@@ -38,6 +37,7 @@ class OtelSettings(Section, frozen=True, kw_only=True):
             _EXPORTER_TEXT,
             process_env=("OTEL_METRICS_EXPORTER",),
             shown="otel_metrics_exporter",
+            ignored=True,
         ),
     ] = "otlp"
     logs_exporter: Annotated[
@@ -48,6 +48,7 @@ class OtelSettings(Section, frozen=True, kw_only=True):
             _EXPORTER_TEXT,
             process_env=("OTEL_LOGS_EXPORTER",),
             shown="otel_logs_exporter",
+            ignored=True,
         ),
     ] = "otlp"
     traces_protocol: Annotated[
@@ -58,6 +59,7 @@ class OtelSettings(Section, frozen=True, kw_only=True):
             _PROTOCOL_TEXT,
             process_env=("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
             shown="otel_traces_protocol",
+            ignored=True,
         ),
     ] = "grpc"
     metrics_protocol: Annotated[
@@ -68,6 +70,7 @@ class OtelSettings(Section, frozen=True, kw_only=True):
             _PROTOCOL_TEXT,
             process_env=("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
             shown="otel_metrics_protocol",
+            ignored=True,
         ),
     ] = "grpc"
     logs_protocol: Annotated[
@@ -78,6 +81,7 @@ class OtelSettings(Section, frozen=True, kw_only=True):
             _PROTOCOL_TEXT,
             process_env=("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
             shown="otel_logs_protocol",
+            ignored=True,
         ),
     ] = "grpc"
     endpoint: Annotated[
@@ -88,27 +92,27 @@ class OtelSettings(Section, frozen=True, kw_only=True):
             "Collector of every signal.",
             url=True,
             process_only=True,
+            ignored=True,
         ),
     ] = ""
     traces_endpoint: Annotated[
         str,
-        Key("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "Collector of traces.", url=True, process_only=True),
+        Key(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "Collector of traces.", url=True, process_only=True, ignored=True
+        ),
     ] = ""
     metrics_endpoint: Annotated[
         str,
-        Key("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "", "Collector of metrics.", url=True, process_only=True),
+        Key(
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+            "",
+            "Collector of metrics.",
+            url=True,
+            process_only=True,
+            ignored=True,
+        ),
     ] = ""
     logs_endpoint: Annotated[
         str,
-        Key("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "", "Collector of logs.", url=True, process_only=True),
+        Key("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "", "Collector of logs.", url=True, process_only=True, ignored=True),
     ] = ""
-
-    def is_on(self, signal: Signal) -> bool:
-        """Say whether a signal is exported.
-
-        Naming collectors for some signals only switches the others off; an exporter of `none` switches its own off.
-        """
-        if not self.service_name or getattr(self, f"{signal}_exporter") == "none":
-            return False
-        own = {"traces": self.traces_endpoint, "metrics": self.metrics_endpoint, "logs": self.logs_endpoint}
-        return bool(self.endpoint or own[signal]) or not any(own.values())

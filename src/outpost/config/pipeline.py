@@ -37,8 +37,9 @@ class PipelineSettings(Section, frozen=True, kw_only=True):
         Key(
             "LOG_MAX_CONCURRENCY",
             "log_max_concurrency",
-            "Without effect: log messages are handled as many at once as have arrived, up to `LOG_BATCH_SIZE`.",
+            "Log messages are handled as many at once as have arrived, up to `LOG_BATCH_SIZE`.",
             minimum=1,
+            ignored=True,
         ),
     ] = 1
     delivery_timeout_seconds: Annotated[
@@ -84,8 +85,9 @@ class PipelineSettings(Section, frozen=True, kw_only=True):
         Key(
             "LOG_BATCH_THRESHOLD_SECONDS",
             "log_batch_threshold_seconds",
-            "Without effect: an attempt is recorded at once, or a fifth of a second later where the store is busy.",
+            "An attempt is recorded at once, or a fifth of a second later where the store is busy.",
             unit="seconds",
+            ignored=True,
         ),
     ] = 10
     log_batch_size: Annotated[

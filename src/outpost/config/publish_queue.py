@@ -26,7 +26,9 @@ class PublishRabbitMQSettings(Section, frozen=True, kw_only=True):
     queue: Annotated[str, Key("PUBLISH_RABBITMQ_QUEUE", "publishmq.rabbitmq.queue", "Queue to read.")] = ""
     exchange: Annotated[
         str,
-        Key("PUBLISH_RABBITMQ_EXCHANGE", "publishmq.rabbitmq.exchange", "Exchange; not used for reading."),
+        Key(
+            "PUBLISH_RABBITMQ_EXCHANGE", "publishmq.rabbitmq.exchange", "Exchange; not used for reading.", ignored=True
+        ),
     ] = ""
 
 

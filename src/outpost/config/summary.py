@@ -14,7 +14,6 @@ _BROKER_TYPES = {
     "gcp_pubsub": "gcppubsub",
     "rabbitmq": "rabbitmq",
 }
-_ALWAYS_SHOWN = {"gin_mode"}
 
 
 def summary(settings: Settings) -> dict[str, object]:
@@ -30,7 +29,7 @@ def summary(settings: Settings) -> dict[str, object]:
 
 def _concerns(settings: Settings, row: Setting) -> bool:
     key, section = row.key, row.section
-    if key.deprecated or (key.ignored and key.env.lower() not in _ALWAYS_SHOWN):
+    if key.deprecated or section == "usage_telemetry":
         return False
     if section in _BROKER_TYPES:
         return section == settings.broker

@@ -12,7 +12,13 @@ class UsageTelemetrySettings(Section, frozen=True, kw_only=True):
 
     disabled: Annotated[
         bool,
-        Key("DISABLE_TELEMETRY", "telemetry.disabled", "Same as `disable_telemetry`.", shown="telemetry_disabled"),
+        Key(
+            "DISABLE_TELEMETRY",
+            "telemetry.disabled",
+            "Same as `disable_telemetry`.",
+            shown="telemetry_disabled",
+            ignored=True,
+        ),
     ] = False
     batch_size: Annotated[int, Key("TELEMETRY_BATCH_SIZE", "telemetry.batch_size", "Batch size.", ignored=True)] = 100
     batch_interval: Annotated[

@@ -35,11 +35,6 @@ def subscription(topics: Sequence[str]) -> Covers:
     return covers
 
 
-def subscription_covers(topics: Sequence[str], topic: str) -> bool:
-    """Say whether a destination with these topics wants an event of this topic."""
-    return subscription(topics)(topic)
-
-
 def selected_by(topics: Sequence[str], wanted: Sequence[str]) -> bool:
     """Say whether a destination with these topics belongs into a list filtered by `wanted`.
 

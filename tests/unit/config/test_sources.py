@@ -145,8 +145,24 @@ def test_the_documented_spelling_of_operator_events_is_an_alias_below_the_real_o
 
     assert settings.operator_events.topics == ("*",)
     assert settings.operator_events.http_url == "https://new"
-    assert settings.warnings == (
-        "OPERATION_EVENTS_TOPICS (environment) is an older name; write OPERATOR_EVENTS_TOPICS",
+    older, without_effect = settings.warnings
+    assert older == "OPERATION_EVENTS_TOPICS (environment) is an older name; write OPERATOR_EVENTS_TOPICS"
+    assert without_effect.endswith(
+        "OPERATOR_EVENTS_TOPICS (environment, as OPERATION_EVENTS_TOPICS), OPERATOR_EVENTS_HTTP_URL (environment)"
+    )
+
+
+def test_what_was_set_and_has_no_effect_is_named_in_one_warning(tmp_path: Path) -> None:
+    write(tmp_path, ".outpost.yaml", "gin_mode: release\nportal: {logo: '', org_name: Acme}\napi_port: 80\n")
+    environ = {"ALERT_AUTO_DISABLE_DESTINATION": "false", "OTEL_TRACES_EXPORTER": "none"}
+
+    settings = load_settings(environ=environ, cwd=tmp_path)
+
+    (warning,) = settings.warnings
+    assert warning == (
+        "set, but without effect in this version: GIN_MODE (.outpost.yaml, line 1), "
+        "ALERT_AUTO_DISABLE_DESTINATION (environment), PORTAL_ORGANIZATION_NAME (.outpost.yaml, line 2), "
+        "OTEL_EXPORTER (environment, as OTEL_TRACES_EXPORTER)"
     )
 
 

@@ -236,29 +236,6 @@ def test_deprecated_switches_and_renamed_topics_are_reported() -> None:
     assert any("write tenant.subscription.updated" in warning for warning in settings.warnings)
 
 
-@pytest.mark.parametrize(
-    ("environ", "on"),
-    [
-        ({}, ""),
-        ({"OTEL_SERVICE_NAME": "o"}, "traces metrics logs"),
-        ({"OTEL_SERVICE_NAME": "o", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c"}, "traces"),
-        (
-            {
-                "OTEL_SERVICE_NAME": "o",
-                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c",
-                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://d",
-                "OTEL_LOGS_EXPORTER": "none",
-            },
-            "traces metrics",
-        ),
-    ],
-)
-def test_which_telemetry_signals_are_on(environ: dict[str, str], on: str) -> None:
-    otel = load(**environ).otel
-
-    assert [signal for signal in ("traces", "metrics", "logs") if otel.is_on(signal)] == on.split()
-
-
 def test_defaults_are_allowed_values() -> None:
     for row in SETTINGS:
         if isinstance(row.default, (int, str)) and row.default != "":

@@ -1,10 +1,8 @@
 """Stores that real releases of the original wrote and either program brought up to date, read as it answered them."""
 
 import asyncio
-import gzip
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,13 +19,10 @@ from outpost.stores.log.postgres import PostgresLogStore
 from tests.migrations.postgres.databases import PostgresDatabase
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_log import SNAPSHOTS, opened, restore
+from tests.support.recorded_answers import Read, reads_of
 
 RELEASES = ["v0.5.1", "v0.12.0", "v1.1.0"]
 WHOLE = PageRequest(limit=1000)
-ANSWERS = Path(__file__).parent / "answers"
-"""What the original's v1.2 answered about each store, one file for each release that wrote one."""
-
-Read = dict[str, Any]
 
 
 class Recording:
@@ -76,8 +71,7 @@ def restored(
         restore(url, SNAPSHOTS / (f"{release}.sql.gz" if ours else f"{release}-migrated.sql.gz"))
         if ours:
             asyncio.run(PostgresDatabase(url).apply())
-        answers = json.loads(gzip.decompress((ANSWERS / f"{release}.json.gz").read_bytes()))
-        yield url, answers["reads"], ours and release != "v1.1.0"
+        yield url, reads_of(release, "answers-after-original"), ours and release != "v1.1.0"
 
 
 @pytest.fixture

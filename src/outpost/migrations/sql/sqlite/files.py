@@ -70,7 +70,11 @@ class LocalFile:
         connection = sqlite3.connect(
             f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
         )
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:  # what it has opened is no database
+            connection.close()
+            raise
         return connection
 
     @contextmanager

@@ -77,6 +77,11 @@ async def test_config_is_merged(outpost: InProcessOutpost, created: dict[str, An
     for cleared in ({"url": None}, {"url": ""}, None):
         answer = await change(outpost, {"config": cleared})
         assert (answer.status, answer.json()) == (422, invalid("config.url is required"))
+    answer = await change(outpost, {"config": {"url": "http:///x"}})
+    assert (answer.status, answer.json()) == (
+        422,
+        invalid("config.url failed pattern validation: the URL names no host"),
+    )
     for wrong in ("x", [1], 5, True):
         answer = await change(outpost, {"config": wrong})
         assert (answer.status, answer.json()) == (422, refused(422, "invalid JSON", ["config must be an object"]))

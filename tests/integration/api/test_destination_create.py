@@ -189,6 +189,10 @@ async def test_an_unknown_type_is_refused_after_bad_topics(outpost: InProcessOut
         ({"url": "ftp://x"}, "config.url failed pattern validation"),
         ({"url": "https://a b"}, "config.url failed pattern validation"),
         ({"url": 5}, "config.url failed pattern validation"),
+        (
+            {"url": "http://a:99999"},
+            "config.url failed pattern validation: the port in the URL must be a whole number from 1 to 65535",
+        ),
     ],
 )
 async def test_the_fields_of_the_type_are_checked(outpost: InProcessOutpost, config: Any, sentence: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from outpost.clients.http import HttpClient
+from outpost.clients.http import HttpClient, InvalidUrl, Url
 from outpost.destinations.webhook import secrets
 from outpost.destinations.webhook.headers import HeaderPlan, custom_header_problems
 from outpost.destinations.webhook.sender import WebhookSender
@@ -46,12 +46,7 @@ class WebhookProvider:
         return msgspec.structs.replace(change.wanted, credentials=secrets.prepared(change, self._maker))
 
     def validate(self, destination: Destination) -> None:
-        problems: list[str] = []
-        url = destination.config.get("url", "")
-        if not url:
-            problems.append("config.url is required")
-        elif not _URL.fullmatch(url):
-            problems.append("config.url failed pattern validation")
+        problems = _url_problems(destination.config.get("url", ""))
         problems += custom_header_problems(destination.config)
         problems += secrets.problems(destination.credentials, standard=self._settings.mode == "standard")
         if problems:
@@ -76,6 +71,18 @@ class WebhookProvider:
             signer=self._signer,
             headers=self._headers,
         )
+
+
+def _url_problems(url: str) -> list[str]:
+    if not url:
+        return ["config.url is required"]
+    if not _URL.fullmatch(url):
+        return ["config.url failed pattern validation"]
+    try:
+        Url.parse(url)
+    except InvalidUrl as error:  # no delivery could be sent there
+        return [f"config.url failed pattern validation: {error}"]
+    return []
 
 
 def _schema(settings: WebhookSettings) -> Mapping[str, Any]:

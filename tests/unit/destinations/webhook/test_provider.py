@@ -40,7 +40,11 @@ def found(config: dict[str, str], credentials: dict[str, str] | None = None, **s
         "http://10.0.0.1",
         "https://[::1]:80/",
         "https://bücher.example/☃",
-        "http://[::1",
+        "http://example.com./",
+        "http://2130706433/",
+        "http://my_host/a%zz",
+        "https://a:/",
+        "https://a:65535",
     ],
 )
 def test_a_url_may_be(url: str) -> None:
@@ -62,6 +66,33 @@ def test_a_url_may_be(url: str) -> None:
 )
 def test_a_url_may_not_be(url: str, message: str) -> None:
     assert found({"url": url}) == (message,)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://[::1", "bracket"),
+        ("http://[fe80::1%25eth0]/", "zone"),
+        ("http://[::1]x/", "port"),
+        ("http://a:0/", "port"),
+        ("http://a:-1/", "port"),
+        ("http://a:99999/", "port"),
+        ("http:///x", "names no host"),
+        ("http://:80/", "names no host"),
+        ("http://user:pw@/", "names no host"),
+        ("http://1.2.3.4.5/", "no IPv4 address"),
+        ("http://a..b/", "host name"),
+        ("http://a%zzb/", "host name"),
+        ("http://good.example\\@evil.example/", "backslash"),
+        ("http://user:%zz@a/", "password"),
+        (f"http://{'a' * 64}/", "host name"),
+    ],
+)
+def test_a_url_to_which_nothing_could_be_sent_is_refused_with_the_reason(url: str, reason: str) -> None:
+    (message,) = found({"url": url})
+
+    assert message.startswith("config.url failed pattern validation: the ")
+    assert reason in message
 
 
 def test_everything_that_is_wrong_is_said_at_once_config_first() -> None:

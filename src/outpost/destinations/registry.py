@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from outpost.domain.destination import Destination
-from outpost.domain.errors import UnknownDestinationType
+from outpost.domain.errors import UnknownDestinationType, ValidationFailed
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.ports.provider import Provider, Sender
 
@@ -70,6 +70,8 @@ class Registry:
                 return known[1]
             self._close(known[1])
             del self._senders[key]
+        if destination.secrets_lost:
+            raise ValidationFailed("the secrets of the destination cannot be decrypted")
         sender = self.provider(destination.type).open(destination)
         self._senders[key] = (destination, sender)
         if len(self._senders) > _OPEN_SENDERS:

@@ -22,6 +22,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
         delivery_metadata: Sent with every event (as headers by a webhook).
         metadata: The operator's notes; never sent.
         disabled_at: None while enabled.
+        secrets_lost: What is stored of `credentials` and `delivery_metadata` is damaged, so both are empty and nothing
+            can be sent.
     """
 
     id: DestinationId
@@ -36,6 +38,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     disabled_at: datetime | None = None
+    secrets_lost: bool = False
 
     @property
     def enabled(self) -> bool:

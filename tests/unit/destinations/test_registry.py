@@ -163,3 +163,15 @@ async def test_a_sender_that_breaks_while_closing_is_reported_without_its_words(
     (record,) = caplog.records
     assert record.getMessage() == "a sender did not close properly"
     assert record.__dict__["fields"] == {"error": "RuntimeError"}
+
+
+async def test_without_its_secrets_a_destination_has_no_sender() -> None:
+    provider = RecordingProvider()
+    async with Registry([provider]) as registry:
+        registry.sender(a_destination())
+
+        with pytest.raises(ValidationFailed, match="cannot be decrypted"):
+            registry.sender(a_destination(credentials={}, secrets_lost=True))
+
+        await provider.opened[0].closed.wait()
+    assert len(provider.opened) == 1

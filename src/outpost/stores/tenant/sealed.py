@@ -1,7 +1,9 @@
 """The tenant store: any driver's records, with the secrets sealed on the way in and opened on the way out."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,6 +14,8 @@ from outpost.domain.errors import CannotUnseal
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.domain.tenant import StringMap, Tenant, TenantOverview
 from outpost.ports.tenant_store import DestinationRecord, TenantPage, TenantQuery, TenantRecords
+
+_logger = logging.getLogger(__name__)
 
 _Records = tuple[DestinationRecord, ...]
 
@@ -29,6 +33,9 @@ class SealedTenantStore:
     Each secret is opened once: while a record stays as it is, the same `Destination` object is returned, so that
     others may remember what they derive from it by its identity.
 
+    A key that has opened one secret is the right one, and a secret that it does not open is damaged. Until then the key
+    is doubted: a wrong one must not make deliveries fail that the right one could have sent.
+
     Args:
         tenants_in_memory: Of how many tenants the opened destinations are kept, the last used ones.
     """
@@ -38,6 +45,7 @@ class SealedTenantStore:
         self._sealer = sealer
         self._limit = tenants_in_memory
         self._opened: OrderedDict[TenantId, _Opened] = OrderedDict()
+        self._has_unsealed = False
 
     async def put_tenant(self, tenant_id: TenantId, metadata: StringMap, *, now: datetime) -> tuple[Tenant, bool]:
         return await self._records.put_tenant(tenant_id, metadata, now=now)
@@ -55,20 +63,8 @@ class SealedTenantStore:
         await self._records.add_record(self._seal(destination), limit=limit)
 
     async def destination(self, tenant_id: TenantId, destination_id: DestinationId) -> Destination | None:
-        records = await self._records.records(tenant_id)
-        opened = self._already_open(tenant_id, records)
-        if opened is not None:
-            return next((each for each in opened if each.id == destination_id), None)
-        record = next((each for each in records if each.id == destination_id), None)
-        if record is None:
-            return None
-        # Opened alone first: if another destination's secret is broken, this one can still be read.
-        destination = self._open(record)
-        try:
-            destinations = self._open_all(tenant_id, records)
-        except CannotUnseal:
-            return destination
-        return destinations[records.index(record)]
+        destinations = await self.destinations(tenant_id)
+        return next((each for each in destinations if each.id == destination_id), None)
 
     async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
         records = await self._records.records(tenant_id)
@@ -100,7 +96,7 @@ class SealedTenantStore:
         destinations: list[Destination] = []
         for record in records:
             pair = known.get(record.id)
-            destinations.append(pair[1] if pair is not None and pair[0] == record else self._open(record))
+            destinations.append(pair[1] if pair is not None and pair[0] == record else self._read(record, records))
         opened = _Opened(records, tuple(destinations))
         self._opened[tenant_id] = opened
         self._opened.move_to_end(tenant_id)
@@ -108,28 +104,45 @@ class SealedTenantStore:
             self._opened.popitem(last=False)
         return opened.destinations
 
-    def _open(self, record: DestinationRecord) -> Destination:
-        sealed = (record.credentials, record.delivery_metadata)
+    def _read(self, record: DestinationRecord, siblings: _Records) -> Destination:
+        """Return a destination, without its secrets if they are damaged."""
         try:
-            credentials, delivery_metadata = (
-                {} if value is None else read_string_map(self._sealer.open(value)) for value in sealed
+            return self._open(record)
+        except CannotUnseal:
+            if not self._key_fits(siblings):
+                raise
+            _logger.error(
+                "the secrets of destination %s of tenant %s are damaged, as others can be decrypted; its deliveries fail "
+                "until it is deleted and created anew",
+                record.id,
+                record.tenant_id,
+            )
+            return _destination(record, credentials={}, delivery_metadata={}, secrets_lost=True)
+
+    def _key_fits(self, records: _Records) -> bool:
+        for record in records:
+            if self._has_unsealed:
+                break
+            with suppress(CannotUnseal):
+                self._open(record)
+        return self._has_unsealed
+
+    def _open(self, record: DestinationRecord) -> Destination:
+        try:
+            return _destination(
+                record,
+                credentials=self._unsealed(record.credentials),
+                delivery_metadata=self._unsealed(record.delivery_metadata),
             )
         except (SealBroken, ValueError):
             raise CannotUnseal(f"the secrets of destination {record.id} of tenant {record.tenant_id}") from None
-        return Destination(
-            id=record.id,
-            tenant_id=record.tenant_id,
-            type=record.type,
-            topics=record.topics,
-            filter=record.filter,
-            config=record.config,
-            credentials=credentials,
-            delivery_metadata=delivery_metadata,
-            metadata=record.metadata,
-            created_at=record.created_at,
-            updated_at=record.updated_at,
-            disabled_at=record.disabled_at,
-        )
+
+    def _unsealed(self, value: bytes | None) -> StringMap:
+        if value is None:
+            return {}
+        opened = self._sealer.open(value)
+        self._has_unsealed = True
+        return read_string_map(opened)
 
     def _seal(self, destination: Destination) -> DestinationRecord:
         return DestinationRecord(
@@ -149,3 +162,23 @@ class SealedTenantStore:
 
     def _seal_map(self, secrets: StringMap) -> bytes:
         return self._sealer.seal(write_string_map(secrets).encode())
+
+
+def _destination(
+    record: DestinationRecord, *, credentials: StringMap, delivery_metadata: StringMap, secrets_lost: bool = False
+) -> Destination:
+    return Destination(
+        id=record.id,
+        tenant_id=record.tenant_id,
+        type=record.type,
+        topics=record.topics,
+        filter=record.filter,
+        config=record.config,
+        credentials=credentials,
+        delivery_metadata=delivery_metadata,
+        metadata=record.metadata,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+        disabled_at=record.disabled_at,
+        secrets_lost=secrets_lost,
+    )

@@ -145,21 +145,45 @@ async def test_another_key_opens_nothing_and_the_error_tells_no_secret(
     assert "whsec" not in str(caught.value) + repr(caught.value)
 
 
-async def test_one_broken_secret_hides_no_other_destination_asked_for_alone(
-    store: SealedTenantStore, records: MemoryTenantRecords
+async def test_a_damaged_secret_spoils_its_own_destination_only(
+    store: SealedTenantStore, records: MemoryTenantRecords, caplog: pytest.LogCaptureFixture
 ) -> None:
     for destination_id in (ONE, TWO):
         await store.add_destination(a_destination(destination_id), limit=10)
     await _break(records, ONE)
 
-    assert await store.destination(TENANT, TWO) == a_destination(TWO)
+    damaged, whole = await store.destinations(TENANT)
+    again = await store.destination(TENANT, ONE)
+
+    assert whole == a_destination(TWO)
+    assert damaged == a_destination(ONE, credentials={}, delivery_metadata={}, secrets_lost=True)
+    assert again is damaged
+    assert len(caplog.records) == 1
+    assert "des_1 of tenant acme" in caplog.text
     with pytest.raises(CannotUnseal, match="des_1"):
-        await store.destination(TENANT, ONE)
-    with pytest.raises(CannotUnseal, match="des_1"):
+        await store.change_destination(TENANT, ONE, lambda each: each)
+    assert await store.delete_destination(TENANT, ONE, now=START)
+
+
+async def test_the_key_is_known_by_what_it_opened_for_another_tenant(
+    records: MemoryTenantRecords, sealer: Sealer
+) -> None:
+    store = SealedTenantStore(records, sealer)
+    other = TenantId("umbrella")
+    await records.put_tenant(other, {}, now=START)
+    await store.add_destination(a_destination(), limit=10)
+    await store.add_destination(a_destination(tenant_id=other), limit=10)
+    await _break(records, ONE)
+
+    with pytest.raises(CannotUnseal):
         await store.destinations(TENANT)
+    await store.destinations(other)
+    (damaged,) = await store.destinations(TENANT)
+
+    assert damaged.secrets_lost
 
 
-async def test_what_opens_and_is_no_map_of_texts_cannot_be_unsealed(
+async def test_what_opens_and_is_no_map_of_texts_is_damaged(
     store: SealedTenantStore, records: MemoryTenantRecords, sealer: Sealer
 ) -> None:
     await store.add_destination(a_destination(), limit=10)
@@ -168,8 +192,10 @@ async def test_what_opens_and_is_no_map_of_texts_cannot_be_unsealed(
         return msgspec.structs.replace(record, credentials=sealer.seal(b"[1, 2]"))
 
     await records.change_record(TENANT, ONE, odd)
-    with pytest.raises(CannotUnseal):
-        await store.destination(TENANT, ONE)
+    (damaged,) = await store.destinations(TENANT)
+
+    assert damaged.secrets_lost
+    assert damaged.credentials == {}
 
 
 async def test_of_more_tenants_than_its_limit_it_forgets_the_one_used_longest_ago(

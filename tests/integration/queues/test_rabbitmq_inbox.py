@@ -3,6 +3,7 @@
 import asyncio
 
 from outpost.clients.amqp import AmqpOptions, Properties
+from outpost.ports.queue import Message
 from outpost.queues.rabbitmq_inbox import RabbitMQInbox
 from outpost.queues.rabbitmq_prefetch import Prefetch
 from tests.support.rabbitmq_queue import opened_channel, take, until
@@ -46,6 +47,25 @@ async def test_what_is_refused_goes_to_the_dead_letters_of_its_owner(rabbitmq_ur
         inbox.refuse(message)
 
         assert await take(rabbitmq_url, "dead", 1) == [b"bad"]
+
+
+async def test_what_is_refused_among_what_is_acknowledged_is_neither_lost_nor_the_end_of_the_channel(
+    rabbitmq_url: str,
+) -> None:
+    await _create(rabbitmq_url, **{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
+    await _send(rabbitmq_url, b"good", b"bad", b"good", b"good")
+
+    async with _inbox(rabbitmq_url) as inbox:
+        messages: list[Message] = []
+        while len(messages) < 4:
+            messages += await inbox.receive()
+        inbox.refuse(messages[1])
+        inbox.ack([messages[0], *messages[2:]])
+
+        assert await take(rabbitmq_url, "dead", 1) == [b"bad"]
+        await _send(rabbitmq_url, b"next")
+        (following,) = await inbox.receive()
+        assert (following.body, following.redelivered) == (b"next", False)
 
 
 async def test_what_is_refused_never_comes_again_where_there_are_no_dead_letters(rabbitmq_url: str) -> None:

@@ -65,6 +65,7 @@ class Channel:
         "_consumers",
         "_ended",
         "_failure",
+        "_refusals",
         "_settlement",
         "_settling",
         "_tags",
@@ -80,6 +81,7 @@ class Channel:
         self._confirms = Confirms(connection.endpoint)
         self._consumers: dict[bytes, _Consumer] = {}
         self._settlement = Settlement()
+        self._refusals: list[bytes] = []
         self._settling = False
         self._tags = 0
         self._failure: AmqpError | None = None
@@ -219,19 +221,19 @@ class Channel:
         if self._failure is not None:
             return
         self._settlement.done(delivery_tags)
-        if not self._settling:
-            self._settling = True
-            self._connection.write_before_leaving(self._acknowledgements)
+        self._settle_soon()
 
     def nack(self, delivery_tag: int, *, requeue: bool = True) -> None:
         """Give a delivery back through no fault of its own. From RabbitMQ 4.3 on this does not count as a try."""
         if self._failure is None and self._settlement.told(delivery_tag):
-            self._send(methods.basic_nack(delivery_tag, requeue=requeue))
+            self._refusals.append(methods.basic_nack(delivery_tag, requeue=requeue))
+            self._settle_soon()
 
     def reject(self, delivery_tag: int, *, requeue: bool = True) -> None:
         """Refuse a delivery because of what it is; counts as a try in a quorum queue of every version."""
         if self._failure is None and self._settlement.told(delivery_tag):
-            self._send(methods.basic_reject(delivery_tag, requeue=requeue))
+            self._refusals.append(methods.basic_reject(delivery_tag, requeue=requeue))
+            self._settle_soon()
 
     # The end.
 
@@ -312,14 +314,19 @@ class Channel:
         self._answers.append((expected, answer))
         return await answer
 
-    def _acknowledgements(self) -> list[bytes]:
+    def _settle_soon(self) -> None:
+        if not self._settling:
+            self._settling = True
+            self._connection.write_before_leaving(self._settled)
+
+    def _settled(self) -> list[bytes]:
+        """Return what this turn settled. Refusals come first: acknowledging many settles all below."""
         self._settling = False
+        refusals, self._refusals = self._refusals, []
         if self._failure is not None:
             return []
-        return [
-            frame(METHOD, self.number, methods.basic_ack(tag, multiple=multiple))
-            for tag, multiple in self._settlement.take()
-        ]
+        acknowledgements = [methods.basic_ack(tag, multiple=multiple) for tag, multiple in self._settlement.take()]
+        return [frame(METHOD, self.number, method) for method in (*refusals, *acknowledgements)]
 
     def _send(self, method: bytes) -> None:
         self._connection.write([frame(METHOD, self.number, method)])

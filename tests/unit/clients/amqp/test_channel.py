@@ -234,6 +234,20 @@ async def test_settling_after_the_end_does_nothing() -> None:
     assert [payload for _, _, payload in await line.frames()] == [struct.pack(">HH", 20, 41)]
 
 
+async def test_what_is_refused_among_what_is_acknowledged_is_told_first() -> None:
+    """An acknowledgement of many covers those below it, and the broker would not know the refused one any more."""
+    line = await Line().opened()
+    channel = await line.channel()
+
+    channel.ack([1])
+    channel.reject(2, requeue=False)
+    channel.nack(3)
+    channel.ack([4])
+
+    told = [struct.unpack(">HHQB", payload) for _, _, payload in await line.frames()]
+    assert told == [(60, 90, 2, 0), (60, 120, 3, 2), (60, 80, 4, 1)]
+
+
 # The end.
 
 

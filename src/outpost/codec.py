@@ -77,6 +77,24 @@ def read_string_map(text: str | bytes) -> dict[str, str]:
     return cast("dict[str, str]", value)
 
 
+def salvage_string_map(text: str | bytes) -> dict[str, str]:
+    """Return what can be shown of a stored map of texts: values that are no texts as JSON, of anything else nothing."""
+    try:
+        return read_string_map(text)
+    except ValueError:
+        pass
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {
+        key: item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+        for key, item in cast("dict[str, Any]", value).items()
+    }
+
+
 def write_summary(
     destination_id: str,
     destination_type: str,

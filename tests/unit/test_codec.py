@@ -15,6 +15,7 @@ from outpost.codec import (
     from_milliseconds,
     parse_time,
     read_string_map,
+    salvage_string_map,
     to_microseconds,
     to_milliseconds,
     write_json,
@@ -196,3 +197,20 @@ def test_an_instant_survives_every_form_it_is_kept_in(instant: datetime) -> None
 
 def test_instants_before_1970_are_rounded_down() -> None:
     assert to_milliseconds(datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)) == -1
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ('{"a":"b"}', {"a": "b"}),
+        ('{"a":"b","n":1,"o":{"k":["ü"]},"no":null}', {"a": "b", "n": "1", "o": '{"k": ["ü"]}', "no": "null"}),
+        ("null", {}),
+        ("[1]", {}),
+        ("5", {}),
+        ("{oops", {}),
+        ("", {}),
+        ("[" * 100_000, {}),
+    ],
+)
+def test_of_a_map_that_holds_no_texts_as_much_as_can_be_is_shown(stored: str, shown: dict[str, str]) -> None:
+    assert salvage_string_map(stored) == shown

@@ -17,6 +17,8 @@ from outpost.ports.provider import DestinationTarget
 
 Shown = dict[str, Any]
 
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+
 _NOTHING = (b"", b"null", b"{}")
 
 
@@ -55,7 +57,7 @@ def destination_of_attempt(destination: Destination, providers: Providers) -> Sh
 
 
 def event(event: Event) -> Shown:
-    return event_without_data(event) | {"data": msgspec.Raw(event.data)}
+    return event_without_data(event) | {"data": _json(event.data)}
 
 
 def event_without_data(event: Event) -> Shown:
@@ -86,7 +88,7 @@ def attempt(logged: LoggedAttempt, include: frozenset[str], destination: Shown |
     }
     _add(shown, code=attempt.code)
     if "response_data" in include and attempt.response_data not in (None, *_NOTHING):
-        shown["response_data"] = msgspec.Raw(attempt.response_data)
+        shown["response_data"] = _json(attempt.response_data)
     shown |= {
         "attempt_number": attempt.attempt_number,
         "manual": attempt.manual,
@@ -121,6 +123,16 @@ def _destination(destination: Destination, credentials: StringMap, target: Desti
     }
     _add(shown, target_url=target.url)
     return shown
+
+
+def _json(stored: bytes) -> msgspec.Raw | Shown:
+    """Return stored JSON as it is; what is none must not spoil the answer that it is a part of."""
+    try:
+        return _decode_raw(stored)
+    except msgspec.DecodeError:
+        return {"raw": stored.decode(errors="replace")}
+    except RecursionError:  # it is nested too deep to be looked at
+        return msgspec.Raw(stored)
 
 
 def _add(shown: Shown, **members: Mapping[str, Any] | str | None) -> None:

@@ -47,9 +47,9 @@ class TenantStore(DestinationsByTenant, Protocol):
     Promises: a write is durable and seen by every later read when it returns; each method is atomic. Deleted things
     are not found. Instants come back in milliseconds.
 
-    Every method raises StoreUnavailable when the store cannot be used. Those that return destinations raise CannotUnseal
-    when the key is wrong: no secret has opened yet. One secret that does not open where others did is damaged, and
-    spoils its own destination only, which says `secrets_lost` and cannot be changed (CannotUnseal), only deleted.
+    Every method raises StoreUnavailable when the store cannot be used. Those that return destinations raise
+    CannotUnseal when the key is wrong: no secret has opened yet. One secret that does not open where others did is
+    damaged, and spoils its own destination only: it says `secrets_lost`, and can be deleted but not changed.
     """
 
     async def put_tenant(self, tenant_id: TenantId, metadata: StringMap, *, now: datetime) -> tuple[Tenant, bool]:

@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 from outpost.clients.postgres import Connection, Row
 from outpost.ports.paging import Page, PageRequest
 
+_FIRST, _LAST = "'0001-01-01 00:00:00+00'", "'9999-12-31 23:59:59.999999+00'"
+"""What we can read. Postgres knows more instants, and the reference stores some of them: its year 0 is 1 BC there, and
+the end of 9999 in the far west lies in the year 10000."""
+
 
 class Statement(NamedTuple):
     """A statement and its parameters, written `$1` in it."""
@@ -47,8 +51,13 @@ def storable(texts: Sequence[str]) -> list[str]:
     return [text for text in texts if "\0" not in text and text == text.encode(errors="ignore").decode()]
 
 
+def readable(column: str) -> str:
+    """Return an expression for an instant that we can read: the nearest to the one in `column`."""
+    return f"LEAST(GREATEST({column}, {_FIRST}), {_LAST})"
+
+
 def page_statement(select: str, conditions: Conditions, request: PageRequest, *, order: tuple[str, str]) -> Statement:
-    """Return the query for one page.
+    """Return the query for one page. Rows whose instant we cannot read have no place in the order and are left out.
 
     Args:
         select: The query up to and without its WHERE clause.
@@ -56,6 +65,7 @@ def page_statement(select: str, conditions: Conditions, request: PageRequest, *,
             both can.
     """
     time, identity = order
+    conditions.add(f"{time} >= {_FIRST} AND {time} <= {_LAST}")
     ascending = (request.direction == "asc") != (request.before is not None)
     beyond, way = (">", "ASC") if ascending else ("<", "DESC")
     border = request.before or request.after

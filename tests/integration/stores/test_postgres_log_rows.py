@@ -1,6 +1,6 @@
 """Rows as the reference and its older releases left them, and what deleting does to them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -60,6 +60,38 @@ async def test_an_attempt_of_an_old_release_is_read(postgres_log: Pool, store: P
     assert [logged.attempt for logged in found] == [attempt]
     assert [logged.event for logged in found] == [an_event(metadata={})]
     assert await store.event(EventId("evt_1")) == an_event(metadata={}, matched_destination_ids=())
+
+
+@pytest.mark.parametrize("instant", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01", "200000-01-01"])
+async def test_an_instant_that_we_cannot_read_hides_no_other_row(
+    postgres_log: Pool, store: PostgresLogStore, instant: str
+) -> None:
+    for number in (1, 2):
+        event = an_event(f"evt_{number}")
+        await insert_event(postgres_log, event, [an_attempt(f"atm_{number}", event_id=event.id)])
+    await execute(postgres_log, f"UPDATE events SET time = '{instant}' WHERE id = 'evt_1'")
+    await execute(postgres_log, f"UPDATE attempts SET event_time = '{instant}' WHERE event_id = 'evt_1'")
+
+    events = await store.events(EventQuery(page=ALL))
+    attempts = await store.attempts(AttemptQuery(page=ALL))
+    alone = await store.event(EventId("evt_1"))
+
+    assert [event.id for event in events.items] == ["evt_2"]
+    assert [logged.attempt.id for logged in attempts.items] == ["atm_2", "atm_1"]
+    assert alone is not None
+    assert alone.time in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+async def test_metadata_of_another_shape_hides_no_row(postgres_log: Pool, store: PostgresLogStore) -> None:
+    await insert_event(postgres_log, an_event(), [an_attempt()])
+    await execute(postgres_log, "UPDATE events SET metadata = '[1]'")
+    await execute(postgres_log, """UPDATE attempts SET event_metadata = '{"a": 1, "b": "c"}'""")
+
+    (event,) = (await store.events(EventQuery(page=ALL))).items
+    (logged,) = (await store.attempts(AttemptQuery(page=ALL))).items
+
+    assert event.metadata == {}
+    assert logged.event.metadata == {"a": "1", "b": "c"}
 
 
 async def test_of_attempts_that_all_have_the_number_0_the_last_is_the_latest(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from outpost.codec import from_milliseconds, read_string_map
+from outpost.codec import from_milliseconds, salvage_string_map
 from outpost.domain.attempt import Attempt
 from outpost.domain.event import Event
 from outpost.domain.identifiers import AttemptId, DestinationId, EventId, TenantId
@@ -124,7 +124,7 @@ def _from_row(row: AttemptRow, matched: Mapping[EventKey, tuple[DestinationId, .
         topic=row.topic,
         time=from_milliseconds(row.event_milliseconds),
         eligible_for_retry=row.eligible_for_retry,
-        metadata=read_string_map(row.metadata or "{}"),
+        metadata=salvage_string_map(row.metadata or "{}"),
         data=row.data.encode(),
         # Rows of old releases do not say whom the event matched, but it matched where it was attempted.
         matched_destination_ids=matched.get(row.event_key) or (row.destination_id,),

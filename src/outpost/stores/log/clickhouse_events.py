@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from outpost.codec import from_milliseconds, read_string_map
+from outpost.codec import from_milliseconds, salvage_string_map
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, TenantId
 from outpost.ports.log_store import EventQuery
@@ -91,7 +91,7 @@ def from_row(row: EventRow) -> Event:
         topic=row.topic,
         time=from_milliseconds(row.event_milliseconds),
         eligible_for_retry=row.eligible_for_retry,
-        metadata=read_string_map(row.metadata or "{}"),
+        metadata=salvage_string_map(row.metadata or "{}"),
         data=row.data.encode(),
         matched_destination_ids=row.matched_destination_ids,
     )

@@ -1,19 +1,20 @@
 """Reading attempts, each with its event, from the tables of a Postgres database."""
 
 from outpost.clients.postgres import Row
-from outpost.codec import read_string_map
+from outpost.codec import salvage_string_map
 from outpost.domain.attempt import Attempt
 from outpost.domain.event import Event
 from outpost.domain.identifiers import AttemptId, DestinationId, EventId, TenantId
 from outpost.ports.log_store import AttemptQuery, LoggedAttempt
 from outpost.stores.log.postgres_events import add_window
-from outpost.stores.postgres_paging import Conditions, Statement, page_statement
+from outpost.stores.postgres_paging import Conditions, Statement, page_statement, readable
 
 # A row of `attempts` has all of its event but the matched destinations. Looking them up in the SELECT list, not by a
 # join, keeps to the order that an index on attempts gives, and is done for the rows of the page only.
-ATTEMPTS = """
+ATTEMPTS = f"""
 SELECT a.id, a.tenant_id, a.event_id, a.destination_id, a.destination_type, a.attempt_number, a.manual, a.status,
-       a.time, a.code, a.response_data, a.topic, a.event_time, a.eligible_for_retry, a.event_metadata, a.event_data,
+       {readable("a.time")}, a.code, a.response_data, a.topic, {readable("a.event_time")}, a.eligible_for_retry,
+       a.event_metadata, a.event_data,
        (SELECT e.matched_destination_ids
           FROM events AS e
          WHERE e.time = a.event_time AND e.id = a.event_id AND e.tenant_id = a.tenant_id) AS matched_destination_ids
@@ -92,7 +93,7 @@ def from_row(row: Row) -> LoggedAttempt:
         topic=topic,
         time=event_time,
         eligible_for_retry=eligible_for_retry,
-        metadata=read_string_map(event_metadata),
+        metadata=salvage_string_map(event_metadata),
         data=event_data.encode(),
         # Rows of old releases do not say whom the event matched, but it matched where it was attempted.
         matched_destination_ids=tuple(matched or (destination_id,)),

@@ -1,20 +1,21 @@
 """Reading events from the tables of a Postgres database."""
 
 from outpost.clients.postgres import Row
-from outpost.codec import read_string_map
+from outpost.codec import salvage_string_map
 from outpost.domain.event import Event
 from outpost.domain.identifiers import EventId, TenantId
 from outpost.ports.log_store import EventQuery, TimeWindow
-from outpost.stores.postgres_paging import Conditions, Statement, page_statement, storable
+from outpost.stores.postgres_paging import Conditions, Statement, page_statement, readable, storable
 
-EVENTS = """
-SELECT e.id, e.tenant_id, e.topic, e.time, e.eligible_for_retry, e.metadata, e.data, e.matched_destination_ids
+EVENTS = f"""
+SELECT e.id, e.tenant_id, e.topic, {readable("e.time")}, e.eligible_for_retry, e.metadata, e.data,
+       e.matched_destination_ids
   FROM events AS e"""
 
 # The reference leaves out an event's row if its first attempt is not logged before the second.
-EVENTS_OF_ATTEMPTS = """
-SELECT a.event_id, a.tenant_id, a.topic, a.event_time, a.eligible_for_retry, a.event_metadata, a.event_data,
-       ARRAY[a.destination_id]
+EVENTS_OF_ATTEMPTS = f"""
+SELECT a.event_id, a.tenant_id, a.topic, {readable("a.event_time")}, a.eligible_for_retry, a.event_metadata,
+       a.event_data, ARRAY[a.destination_id]
   FROM attempts AS a"""
 """Events as their attempts know them, in the columns of `EVENTS`."""
 
@@ -62,7 +63,7 @@ def from_row(row: Row) -> Event:
         topic=topic,
         time=time,
         eligible_for_retry=eligible_for_retry,
-        metadata=read_string_map(metadata),
+        metadata=salvage_string_map(metadata),
         data=data.encode(),
         matched_destination_ids=tuple(matched),
     )

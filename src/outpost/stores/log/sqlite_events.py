@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from outpost.codec import from_microseconds, read_string_map, to_microseconds, write_json
+from outpost.codec import from_microseconds, salvage_string_map, to_microseconds, write_json
 from outpost.domain.event import Event
 from outpost.domain.identifiers import EventId, TenantId
 from outpost.ports.log_store import EventQuery, TimeWindow
@@ -72,7 +72,7 @@ def from_row(row: Sequence[Any]) -> Event:
         topic=topic,
         time=from_microseconds(time),
         eligible_for_retry=bool(eligible_for_retry),
-        metadata=read_string_map(metadata),
+        metadata=salvage_string_map(metadata),
         data=data,
         matched_destination_ids=tuple(json.loads(matched)),
     )

@@ -112,8 +112,8 @@ class SealedTenantStore:
             if not self._key_fits(siblings):
                 raise
             _logger.error(
-                "the secrets of destination %s of tenant %s are damaged, as others can be decrypted; its deliveries fail "
-                "until it is deleted and created anew",
+                "the secrets of destination %s of tenant %s are damaged, as others can be decrypted; "
+                "its deliveries fail until it is deleted and created anew",
                 record.id,
                 record.tenant_id,
             )

@@ -33,6 +33,8 @@ STOP_PATIENCE = 0.25
 MAX_HEAD_BYTES = 1_048_576
 _MOST_DIGITS = 20
 """Of a Content-Length: as many as 64 bits have; leading zeros cannot make a number of it that takes time to read."""
+_STANDSTILL_SECONDS = 1.0
+"""A timer that goes off so late tells of a process that was stopped, or a machine that was suspended."""
 _PATIENT_BYTES = 65_536
 """Bytes within one period of patience that show a slow but honest upload."""
 
@@ -134,16 +136,19 @@ class PublishProtocol(HttpToolsProtocol):
 
     def _await_request(self) -> None:
         if self._patience is None:
-            self._patience = self.loop.call_later(self.patience, self._check_patience, self._received)
+            due = self.loop.time() + self.patience
+            self._patience = self.loop.call_at(due, self._check_patience, due, self._received)
 
     def _request_is_here(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
 
-    def _check_patience(self, received_then: int) -> None:
+    def _check_patience(self, due: float, received_then: int) -> None:
         self._patience = None
-        if self.flow.read_paused or self._received - received_then >= _PATIENT_BYTES:
+        # It was this process that stood still: the rest of the request may have come meanwhile.
+        stood_still = self.loop.time() - due > _STANDSTILL_SECONDS
+        if stood_still or self.flow.read_paused or self._received - received_then >= _PATIENT_BYTES:
             self._await_request()
         elif not self.transport.is_closing():
             self.transport.close()

@@ -359,6 +359,21 @@ async def test_a_connection_in_the_middle_of_a_request_is_not_idle() -> None:
         assert (await connection.answer()).status == 202
 
 
+async def test_a_client_is_not_cut_off_because_the_process_stood_still(
+    outpost: InProcessOutpost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    right = loop.time
+    async with connected(outpost.port) as connection:
+        await outpost.api("GET", "/topics")  # so the connection ahead of it has been accepted
+        monkeypatch.setattr(loop, "time", lambda: right() + 12)
+        for _ in range(3):  # the timers that are due by now go off
+            await asyncio.sleep(0)
+        connection.send(a_request())
+
+        assert (await connection.answer()).status == 202
+
+
 async def test_the_patience_of_a_server_is_ten_seconds(outpost: InProcessOutpost) -> None:
     assert outpost.options.patience == 10.0
 

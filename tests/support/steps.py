@@ -11,8 +11,8 @@ from outpost.domain.errors import Unavailable
 class Away(Unavailable):
     """What a driver raises that is away."""
 
-    def __str__(self) -> str:
-        return "away"
+    def __init__(self) -> None:
+        super().__init__("away", dependency="a server")
 
 
 class Steps:

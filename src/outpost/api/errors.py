@@ -24,6 +24,7 @@ from outpost.domain.errors import (
     Unavailable,
     ValidationFailed,
 )
+from outpost.telemetry.outages import OUTAGES
 
 _logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def refusal(error: Exception) -> Refusal:
     if isinstance(error, Problem):
         return error.status, error.headers, _body(error.status, str(error), error.data)
     if isinstance(error, Unavailable):
-        _logger.warning("request refused", extra={"fields": {"error": str(error)}})
+        OUTAGES.turned_away(error, "requests", meanwhile="requests that need it are answered 503")
         headers = {"Retry-After": str(error.retry_after_seconds)}
         return 503, headers, _body(503, "service unavailable", [_reason(error)])
     for kind, status, message in _TABLE:

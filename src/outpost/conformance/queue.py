@@ -193,6 +193,44 @@ class QueueConformance:
         await harness.queue.send_many([b"good"])
         assert await drain(harness.queue, 1) == [b"good"]
 
+    async def test_what_is_sent_back_comes_again_once_for_whoever_is_there(self, harness: QueueHarness) -> None:
+        await harness.queue.send_many([b"one", b"two", b"three"])
+        messages = await receive(harness.queue, 3)
+
+        await harness.queue.send_back([message for message in messages if message.body != b"two"])
+
+        assert sorted(await drain(harness.queue, 2)) == [b"one", b"three"]
+        await self.close(harness)
+        async with harness.another() as other:
+            assert await drain(other, 1) == [b"two"]
+            await other.send_many([b"last"])
+            assert await drain(other, 1) == [b"last"]
+
+    async def test_what_was_lent_over_a_lost_connection_is_not_sent_back_beside_itself(
+        self, harness: QueueHarness
+    ) -> None:
+        await harness.queue.send_many([b"one"])
+        stale = await receive(harness.queue, 1)
+        await harness.lose_connections()
+        again = await receive(harness.queue, 1)
+
+        await harness.queue.send_back(stale)
+
+        await harness.queue.send_back(again)
+        assert await drain(harness.queue, 1) == [b"one"]
+        await harness.queue.send_many([b"last"])
+        assert await drain(harness.queue, 1) == [b"last"]
+
+    async def test_what_goes_round_often_is_not_taken_for_rejected(self, harness: QueueHarness) -> None:
+        await harness.queue.send_many([b"one"])
+        for _ in range(harness.deliveries * 2 + 3):
+            await harness.queue.send_back(await receive(harness.queue, 1))
+
+        assert await drain(harness.queue, 1) == [b"one"]
+
+    async def test_it_says_how_much_is_lent_at_most(self, harness: QueueHarness) -> None:
+        assert harness.queue.window == PREFETCH
+
     async def test_a_message_is_lent_to_one_process_only(self, harness: QueueHarness) -> None:
         bodies = [b"%d" % number for number in range(100)]
         received: list[bytes] = []

@@ -151,10 +151,18 @@ class PublishContended(Refused):
 
 
 class Unavailable(OutpostError):
-    """Outpost cannot do this now; the same call may work later. Nothing was changed, unless a class says otherwise."""
+    """Outpost cannot do this now; the same call may work later. Nothing was changed, unless a class says otherwise.
+
+    Attributes:
+        dependency: What is away or lacks room, by the same name for all who need it.
+    """
 
     code = "unavailable"
     retry_after_seconds: int = 1
+
+    def __init__(self, sentence: str, *, dependency: str) -> None:
+        self.dependency = dependency
+        super().__init__(sentence)
 
 
 class StoreUnavailable(Unavailable):
@@ -165,7 +173,7 @@ class StoreUnavailable(Unavailable):
     def __init__(self, store: str, cause: str) -> None:
         self.store = store
         self.cause = cause
-        super().__init__(f"{store} is not available: {cause}")
+        super().__init__(f"{store} is not available: {cause}", dependency=store)
 
 
 class QueueUnavailable(Unavailable):
@@ -173,10 +181,10 @@ class QueueUnavailable(Unavailable):
 
     code = "queue_unavailable"
 
-    def __init__(self, queue: str, cause: str) -> None:
+    def __init__(self, queue: str, cause: str, *, broker: str | None = None) -> None:
         self.queue = queue
         self.cause = cause
-        super().__init__(f"queue {queue} is not available: {cause}")
+        super().__init__(f"queue {queue} is not available: {cause}", dependency=broker or queue)
 
 
 class SchedulerUnavailable(Unavailable):
@@ -184,10 +192,10 @@ class SchedulerUnavailable(Unavailable):
 
     code = "scheduler_unavailable"
 
-    def __init__(self, scheduler: str, cause: str) -> None:
+    def __init__(self, scheduler: str, cause: str, *, server: str | None = None) -> None:
         self.scheduler = scheduler
         self.cause = cause
-        super().__init__(f"{scheduler} is not available: {cause}")
+        super().__init__(f"{scheduler} is not available: {cause}", dependency=server or scheduler)
 
 
 class BacklogFull(Unavailable):
@@ -198,7 +206,8 @@ class BacklogFull(Unavailable):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"the backlog holds its limit of {limit} deliveries; publish again later")
+        sentence = f"the backlog holds its limit of {limit} deliveries; publish again later"
+        super().__init__(sentence, dependency="room in the backlog")
 
 
 class RecordRejected(OutpostError):

@@ -17,6 +17,7 @@ from outpost.ports.claims import Claims, ClaimState
 from outpost.ports.clock import Clock
 from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.ports.tenant_store import DestinationsByTenant
+from outpost.telemetry.outages import Waiting
 
 _ASK_AGAIN = timedelta(seconds=1)
 
@@ -55,6 +56,8 @@ class ClaimedDeliverer:
         self._hold = hold
         self._clock = clock
         self._admitting = Gatherer[DeliveryTask, _Admission](self._admit_many)
+        self._waiting = Waiting("claiming deliveries", meanwhile="deliveries wait, and no attempt is counted")
+        self._refused: set[int] = set()  # tasks that were not claimed because the claims are away
 
     async def __aenter__(self) -> "ClaimedDeliverer":
         await self._admitting.__aenter__()
@@ -62,6 +65,7 @@ class ClaimedDeliverer:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._admitting.__aexit__(None, None, None)
+        self._waiting.given_up()
 
     async def deliver(self, leased: LeasedTask) -> Settlement | Postponed:
         """Deliver a task that nobody else delivers.
@@ -71,8 +75,14 @@ class ClaimedDeliverer:
         """
         try:
             state, destinations = await self._admitting.submit(leased.task)
-        except Unavailable:
+        except Unavailable as error:
+            self._refused.add(id(leased))
+            self._waiting.refused(error, count=len(self._refused))
             return self._later(leased)
+        if self._refused:
+            self._refused.discard(id(leased))
+            if not self._refused:
+                self._waiting.succeeded()
         match state:
             case ClaimState.WON:
                 return await self._deliver_claimed(leased, destinations)

@@ -11,7 +11,7 @@ import msgspec
 from outpost.domain.attempt import Attempt, AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DropReason
 from outpost.domain.destination import Destination
-from outpost.domain.errors import InvalidInput, OutpostError, StoreCorrupted
+from outpost.domain.errors import InvalidInput, OutpostError, StoreCorrupted, Unavailable
 from outpost.domain.identifiers import AttemptId, DestinationId, MintId
 from outpost.domain.retry_policy import RetryPolicy
 from outpost.ports.clock import Clock
@@ -19,12 +19,13 @@ from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.ports.provider import Sender
 from outpost.ports.tenant_store import DestinationsByTenant
 from outpost.telemetry.event_lines import EventLine
+from outpost.telemetry.outages import Waiting
 
 _logger = logging.getLogger("outpost.delivery")
 _attempted = EventLine(_logger, "delivery.attempted")
 
 _FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 15.0
+_LONGEST_PAUSE = 5.0
 
 
 class Senders(Protocol):
@@ -66,15 +67,18 @@ class Deliverer:
             StoreCorrupted: Nothing more can be done in this process.
         """
         pause = _FIRST_PAUSE
-        while True:
-            try:
-                if destinations is None:
-                    destinations = await self._tenants.destinations(leased.task.event.tenant_id)
-                return await self._try(leased, destinations)
-            except StoreCorrupted:
-                raise
-            except OutpostError as error:
-                _logger.warning("delivery waits", extra={"fields": {"error": str(error), "pause_seconds": pause}})
+        with Waiting("delivering", meanwhile="deliveries wait, and no attempt is counted") as waiting:
+            while True:
+                try:
+                    if destinations is None:
+                        destinations = await self._tenants.destinations(leased.task.event.tenant_id)
+                    return await self._try(leased, destinations)
+                except StoreCorrupted:
+                    raise
+                except Unavailable as error:
+                    waiting.refused(error)
+                except OutpostError as error:
+                    _logger.warning("delivery waits", extra={"fields": {"error": str(error), "pause_seconds": pause}})
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 destinations = None  # they may have changed meanwhile

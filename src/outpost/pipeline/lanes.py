@@ -31,6 +31,7 @@ from outpost.pipeline.lane import Backlog, Lane
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import DeliveryQueue, LaneKey
 from outpost.ports.ledger import LeasedTask, Settlement
+from outpost.telemetry.outages import Waiting
 
 _logger = logging.getLogger(__name__)
 
@@ -305,18 +306,20 @@ class Lanes:
     async def _claim(self, lane: Lane, queue: DeliveryQueue) -> None:
         pause = _FIRST_CLAIM_PAUSE
         try:
-            while self._running:
-                lane.stored_due = False
-                try:
-                    claim = await queue.claim(lane.key, limit=self._share(lane), now=self._clock())
-                except Unavailable as error:
-                    _logger.warning("waiting deliveries cannot be read: %s; trying again in %.1f s", error, pause)
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, _LONGEST_CLAIM_PAUSE)
-                    continue
-                break
-            else:
-                return
+            with Waiting("reading waiting deliveries", meanwhile="deliveries wait in the store") as waiting:
+                while self._running:
+                    lane.stored_due = False
+                    try:
+                        claim = await queue.claim(lane.key, limit=self._share(lane), now=self._clock())
+                    except Unavailable as error:
+                        waiting.refused(error)
+                        await asyncio.sleep(pause)
+                        pause = min(pause * 2, _LONGEST_CLAIM_PAUSE)
+                        continue
+                    break
+                else:
+                    waiting.given_up()
+                    return
         finally:
             lane.claiming = False
         for task in claim.tasks:

@@ -139,7 +139,7 @@ class ComposedLedger:
 
     async def settle_many(self, settlements: Sequence[Settlement]) -> None:
         await asyncio.gather(self._plan(settlements), self._record_attempts(settlements))
-        await patiently("ending claims", lambda: self._end_claims(settlements))
+        await _patiently("ending claims", lambda: self._end_claims(settlements), count=len(settlements))
         self._deliveries.ack([message_of(settlement.leased) for settlement in settlements])
 
     async def _plan(self, settlements: Sequence[Settlement]) -> None:
@@ -156,16 +156,16 @@ class ComposedLedger:
             elif task.manual and settlement.attempt is not None:  # it takes the place of the retry that waits, if any
                 cancelled.append(key)
         if plans:
-            await patiently("planning retries", lambda: self._retries.schedule_many(plans))
+            await _patiently("planning retries", lambda: self._retries.schedule_many(plans), count=len(plans))
             if self._on_planned is not None:
                 self._on_planned(min(plan.due_at for plan in plans))
         if cancelled:
-            await patiently("cancelling retries", lambda: self._retries.cancel_many(cancelled))
+            await _patiently("cancelling retries", lambda: self._retries.cancel_many(cancelled), count=len(cancelled))
 
     async def _record_attempts(self, settlements: Sequence[Settlement]) -> None:
         attempted = [settlement for settlement in settlements if settlement.attempt is not None]
         if attempted:
-            await patiently("logging attempts", lambda: self._record(attempted))
+            await _patiently("logging attempts", lambda: self._record(attempted), count=len(attempted))
 
     async def _end_claims(self, settlements: Sequence[Settlement]) -> None:
         """A delivery that succeeded is remembered. One that failed is not: a retry that the original program plans may
@@ -203,6 +203,11 @@ class ComposedLedger:
 def _tasks(event: Event) -> Sequence[bytes]:
     body = write_event(event)
     return [write_task(body, destination_id) for destination_id in event.matched_destination_ids]
+
+
+async def _patiently(what: str, step: Callable[[], Awaitable[None]], *, count: int) -> None:
+    meanwhile = "what destinations answered is kept in memory, and the messages stay with the broker"
+    await patiently(what, step, meanwhile=meanwhile, count=count)
 
 
 def message_of(leased: LeasedTask) -> Message:

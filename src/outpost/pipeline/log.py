@@ -47,7 +47,12 @@ class LogIntake:
                 self._entries.reject(message)
         if not entries:
             return
-        refusals = await patiently("logging attempts", lambda: self._log.insert_many(entries))
+        refusals = await patiently(
+            "logging attempts",
+            lambda: self._log.insert_many(entries),
+            meanwhile="attempts stay in the log queue",
+            count=len(entries),
+        )
         for message, refusal in zip(readable, refusals, strict=True):
             if refusal is not None:  # to the dead letters, where a person finds it
                 log_refusal(refusal)

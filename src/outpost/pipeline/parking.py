@@ -4,26 +4,31 @@ A broker lends only so many messages at once. A destination that hangs leaves it
 for hardly anything else. When it gets crowded, the newest tasks of slow lanes are parked:
 
     broker ──lends──▶ lane ──crowded, slow──▶ schedule ──5 s … 5 min──▶ broker
+      ▲                         │ a person asked for it, or the schedule cannot hold it whole
+      └──── end of the queue ───┘
 
-They keep their attempt number. The longer the line of a lane's parked tasks, the later the next one comes back. Three
-kinds stay: those a person asked for, and what the schedule cannot hold whole; and whatever a lane needs so that it
-never runs dry.
+They keep their attempt number. The longer the line of a lane's parked tasks, the later the next one comes back. What
+cannot be parked goes round (rotation.py). Only what a lane needs so that it never runs dry stays, less where many are
+slow.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 from outpost.domain.errors import Unavailable
 from outpost.pipeline.lanes import Lanes
 from outpost.pipeline.ledger import message_of
+from outpost.pipeline.rotation import Rotation
 from outpost.pipeline.slow_lanes import SlowLanes
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import LaneKey
 from outpost.ports.ledger import LeasedTask
 from outpost.ports.queue import Queue
 from outpost.ports.retry_scheduler import PlannedRetry, RetryKey, RetryScheduler
+from outpost.telemetry.outages import Waiting
 
 _logger = logging.getLogger("outpost.delivery")
 
@@ -32,6 +37,11 @@ _LONGEST_STAY = timedelta(minutes=5)
 _BETWEEN_RETURNS = timedelta(milliseconds=10)
 _SLOW_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.25
+
+
+def _crowded_at(window: int) -> int:
+    """Return how many held tasks are too many, before as many are lent as the broker lends."""
+    return window * 3 // 4
 
 
 class Parking:
@@ -46,7 +56,6 @@ class Parking:
         on_planned: Callable[[datetime], None],
         fits: Callable[[PlannedRetry], bool],
         is_stuck: Callable[[], bool],
-        crowded_at: int,
         clock: Clock,
     ) -> None:
         """Args:
@@ -55,7 +64,6 @@ class Parking:
         on_planned: Told when the first of those that were just parked comes back.
         fits: Whether the schedule holds a plan with its event.
         is_stuck: Whether all lanes are slow because a server is away; parking would help nobody then.
-        crowded_at: More held tasks than this are too many.
         """
         self._lanes = lanes
         self._deliveries = deliveries
@@ -63,25 +71,30 @@ class Parking:
         self._on_planned = on_planned
         self._fits = fits
         self._is_stuck = is_stuck
-        self._crowded_at = crowded_at
         self._clock = clock
         self._slow = SlowLanes(seconds=_SLOW_SECONDS)
         self._last_returns: dict[LaneKey, datetime] = {}
         self._crowded = asyncio.Event()
+        self._rotation = Rotation(lanes=lanes, deliveries=deliveries)
+        self._waiting = Waiting("parking deliveries", meanwhile="deliveries of slow destinations stay in memory")
 
     def tasks_arrived(self) -> None:
         """Note that there may be too many now."""
-        if self._lanes.held() > self._crowded_at:
+        if self._is_crowded():
             self._crowded.set()
+
+    def _is_crowded(self) -> bool:
+        return self._lanes.held() > _crowded_at(self._deliveries.window)
 
     async def run(self) -> None:
         """Make room whenever it is crowded, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await self._crowded.wait()
-            while self._lanes.held() > self._crowded_at:
+            while self._is_crowded():
                 await self.make_room(loop.time())
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            self._waiting.given_up()
             self._crowded.clear()
 
     async def make_room(self, now: float) -> None:
@@ -93,23 +106,34 @@ class Parking:
         if self._is_stuck():
             self._slow.forget()
             return
-        for backlog in self._slow.look(self._lanes.backlogs(), now=now):
-            going = self._lanes.give_up(backlog.key, keep=backlog.share, may_go=self._may_go)
-            if going:
-                await self._park(backlog.key, going)
+        slow = self._slow.look(self._lanes.backlogs(), now=now)
+        if not slow:
+            return
+        most = max(1, _crowded_at(self._deliveries.window) // (2 * len(slow)))
+        keep = {backlog.key: min(backlog.share, most) for backlog in slow}
+        try:
+            for key in keep:
+                if going := self._lanes.give_up(key, keep=keep[key], may_go=self._may_park):
+                    await self._park(key, going)
+            if self._rotation.may_turn(now):
+                rest = [self._lanes.give_up(key, keep=keep[key], may_go=_any) for key in keep]
+                await self._rotation.turn(list(chain.from_iterable(rest)), now)
+        except Unavailable as error:
+            self._slow.forget()
+            self._waiting.refused(error, count=self._lanes.held())
+        else:
+            self._waiting.succeeded()
 
-    def _may_go(self, leased: LeasedTask) -> bool:
+    def _may_park(self, leased: LeasedTask) -> bool:
         return not leased.task.manual and self._fits(_plan(leased, self._clock()))
 
     async def _park(self, key: LaneKey, going: Sequence[LeasedTask]) -> None:
         returns = self._returns(key, len(going))
         try:
             await self._schedule.schedule_many(list(map(_plan, going, returns)))
-        except Unavailable as error:
-            _logger.warning("deliveries cannot be parked", extra={"fields": {"error": str(error)}})
-            self._slow.forget()
+        except Unavailable:
             self._lanes.add(going)
-            return
+            raise
         self._deliveries.ack([message_of(leased) for leased in going])
         self._last_returns[key] = returns[-1]
         self._on_planned(returns[0])
@@ -122,6 +146,10 @@ class Parking:
         self._last_returns = {lane: last for lane, last in self._last_returns.items() if last > now}
         first = max(now + SHORTEST_STAY, self._last_returns.get(key, now) + _BETWEEN_RETURNS)
         return [min(first + number * _BETWEEN_RETURNS, now + _LONGEST_STAY) for number in range(count)]
+
+
+def _any(leased: LeasedTask) -> bool:
+    return True
 
 
 def _plan(leased: LeasedTask, due_at: datetime) -> PlannedRetry:

@@ -84,7 +84,11 @@ class PublishIntake:
     async def _accept(self, command: PublishCommand) -> None:
         while True:
             try:
-                await patiently("accepting from the publish queue", lambda: self._publish(command))
+                await patiently(
+                    "accepting from the publish queue",
+                    lambda: self._publish(command),
+                    meanwhile="events stay in the publish queue",
+                )
             except (PublishContended, CannotUnseal) as error:
                 fields = {"tenant_id": command.tenant_id, "event_id": command.id, "error": str(error)}
                 _logger.warning("an event of the publish queue waits", extra={"fields": fields})

@@ -27,7 +27,12 @@ class Settler:
         number = next(self._numbers)
         self._begun_at[number] = asyncio.get_running_loop().time()
         try:
-            await patiently("settling deliveries", lambda: self._ledger.settle_many(settlements))
+            await patiently(
+                "settling deliveries",
+                lambda: self._ledger.settle_many(settlements),
+                meanwhile="what destinations answered is kept in memory, and nothing is sent again",
+                count=len(settlements),
+            )
         finally:
             del self._begun_at[number]
 

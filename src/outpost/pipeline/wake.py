@@ -1,8 +1,9 @@
 """Planned retries whose time has come, on their way back into the delivery queue."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from outpost.pipeline.messages import write_event, write_task
 from outpost.pipeline.patience import patiently
@@ -10,6 +11,8 @@ from outpost.ports.clock import Clock
 from outpost.ports.log_store import LogStore
 from outpost.ports.queue import Queue
 from outpost.ports.retry_scheduler import DueRetry, RetryScheduler
+
+T = TypeVar("T")
 
 _BATCH = 100
 _SHORTEST_SLEEP = 0.01
@@ -48,7 +51,7 @@ class RetryMonitor:
         while True:
             self._earliest_planned = None
             self._planned.clear()
-            due = await patiently("taking due retries", lambda: self._schedule.take_due(_BATCH))
+            due = await _patiently("taking due retries", lambda: self._schedule.take_due(_BATCH))
             if due.items:
                 await self._wake(due.items)
             if len(due.items) < _BATCH:
@@ -71,13 +74,13 @@ class RetryMonitor:
         tasks = await asyncio.gather(*map(self._task, due))
         ready = [body for body in tasks if body is not None]
         if ready:
-            await patiently("sending due retries", lambda: self._deliveries.send_many(ready))
+            await _patiently("sending due retries", lambda: self._deliveries.send_many(ready), count=len(ready))
         sent = [each for each, body in zip(due, tasks, strict=True) if body is not None]
         unknown = [each for each, body in zip(due, tasks, strict=True) if body is None]
         if sent:
-            await patiently("removing sent retries", lambda: self._schedule.settle_many(sent))
+            await _patiently("removing sent retries", lambda: self._schedule.settle_many(sent), count=len(sent))
         if unknown:
-            await patiently("postponing retries", lambda: self._schedule.postpone_many(unknown))
+            await _patiently("postponing retries", lambda: self._schedule.postpone_many(unknown), count=len(unknown))
 
     async def _task(self, due: DueRetry) -> bytes | None:
         """Return the message of the next attempt; None if the log does not hold the last one yet."""
@@ -85,7 +88,7 @@ class RetryMonitor:
         if plan.event is not None and plan.failed_attempt is not None:
             return write_task(write_event(plan.event), plan.key.destination_id, attempt_number=plan.failed_attempt + 1)
         key = plan.key
-        latest = await patiently(
+        latest = await _patiently(
             "looking up an attempt",
             lambda: self._log.latest_attempt(key.event_id, key.destination_id, tenant_id=key.tenant_id),
         )
@@ -93,3 +96,7 @@ class RetryMonitor:
             return None
         number = max(latest.attempt.attempt_number, plan.failed_attempt or 0) + 1
         return write_task(write_event(latest.event), key.destination_id, attempt_number=number)
+
+
+async def _patiently(what: str, step: Callable[[], Awaitable[T]], *, count: int = 1) -> T:
+    return await patiently(what, step, meanwhile="what is due stays in the schedule", count=count)

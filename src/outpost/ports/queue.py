@@ -46,6 +46,11 @@ class Queue(Protocol):
         """Whether there is no trouble."""
         ...
 
+    @property
+    def window(self) -> int:
+        """How many messages are lent to this process at most; fewer than the driver was told while they are large."""
+        ...
+
     async def send_many(self, bodies: Sequence[bytes]) -> None:
         """Return when every one of `bodies` is stored durably.
 
@@ -66,8 +71,8 @@ class Queue(Protocol):
     def ack(self, messages: Sequence[Message]) -> None:
         """Settle messages: they are done with and never come again. Any order, any number at once.
 
-        For a message that is settled, or whose connection was lost, this and the two below do nothing: the latter is
-        lent again anyway.
+        For a message that is settled, or whose connection was lost, this, `return_` and `reject` do nothing: the
+        latter is lent again anyway.
         """
         ...
 
@@ -75,6 +80,17 @@ class Queue(Protocol):
         """Give a message back, soon to be lent again, because this process cannot see to it now.
 
         Does not count as a try where the broker can tell the difference (RabbitMQ from 4.3 on; before, it counts).
+        """
+        ...
+
+    async def send_back(self, messages: Sequence[Message]) -> None:
+        """Move messages to the end of the queue, where they are as new ones; return when they are stored there.
+
+        A message whose connection was lost stays where it is: it is lent again anyway.
+
+        Raises:
+            QueueUnavailable: They are lent as before; some may be at the end of the queue too. Cancelling leaves the
+                same.
         """
         ...
 

@@ -92,6 +92,10 @@ class MemoryQueue:
     def is_connected(self) -> bool:
         return self.trouble is None
 
+    @property
+    def window(self) -> int:
+        return self._prefetch
+
     async def send_many(self, bodies: Sequence[bytes]) -> None:
         if self.trouble is not None:
             raise QueueUnavailable("memory", self.trouble)
@@ -111,6 +115,11 @@ class MemoryQueue:
     def return_(self, message: Message) -> None:
         if stored := self._lent.pop(message.receipt, None):
             self._broker.take_back(stored)
+
+    async def send_back(self, messages: Sequence[Message]) -> None:
+        lent = [message for message in messages if message.receipt in self._lent]
+        await self.send_many([message.body for message in lent])
+        self.ack(lent)
 
     def reject(self, message: Message) -> None:
         if stored := self._lent.pop(message.receipt, None):

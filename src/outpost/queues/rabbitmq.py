@@ -26,12 +26,13 @@ class RabbitMQQueue:
             prefetch: Most messages that are lent and not settled, fewer if they are large; at most 65,535.
         """
         self._topology = topology
+        self._prefetch = Prefetch(prefetch)
         self._create = auto_provision
         self._sender = Sender(_named(options, "send"), topology, create=auto_provision)
         self._receiver = RabbitMQInbox(
             _named(options, "receive"),
             topology.queue,
-            prefetch=Prefetch(prefetch),
+            prefetch=self._prefetch,
             ensure=self._ensure,
             send_anew=self._sender.send_many,
         )
@@ -44,6 +45,10 @@ class RabbitMQQueue:
     def is_connected(self) -> bool:
         return self.trouble is None
 
+    @property
+    def window(self) -> int:
+        return self._prefetch.count
+
     async def send_many(self, bodies: Sequence[bytes]) -> None:
         await self._sender.send_many(bodies)
 
@@ -55,6 +60,11 @@ class RabbitMQQueue:
 
     def return_(self, message: Message) -> None:
         self._receiver.return_(message)
+
+    async def send_back(self, messages: Sequence[Message]) -> None:
+        lent = self._receiver.still_lent(messages)
+        await self._sender.send_many([message.body for message in lent])
+        self._receiver.ack(lent)
 
     def reject(self, message: Message) -> None:
         self._receiver.reject(message)

@@ -82,6 +82,10 @@ class RabbitMQInbox:
         arrived, self._arrived = self._arrived, []
         return arrived
 
+    def still_lent(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Return those of `messages` whose connection was not lost."""
+        return [message for message in messages if message.receipt > self._base]
+
     def ack(self, messages: Sequence[Message]) -> None:
         if self._channel is not None:
             base = self._base

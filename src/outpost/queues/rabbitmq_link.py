@@ -6,7 +6,8 @@ import random
 from collections.abc import Awaitable, Callable
 
 from outpost.clients.amqp import AmqpError, AmqpOptions, Channel, Connection, connect
-from outpost.domain.errors import ConfigurationError
+from outpost.domain.errors import ConfigurationError, QueueUnavailable
+from outpost.telemetry.outages import Waiting
 
 _logger = logging.getLogger(__name__)
 
@@ -43,6 +44,13 @@ class Link:
         self._channel: Channel | None = None
         self._up = asyncio.Event()
         self._trouble: str | None = None
+        self._renewed: str | None = None  # why, if it was this program that ended the connection
+        self._waiting = Waiting(f"connecting {options.name}", meanwhile="messages stay with the broker")
+
+    @property
+    def broker(self) -> str:
+        """Return the name of what is connected to, the same for all its links."""
+        return f"RabbitMQ at {self._options.endpoint}"
 
     @property
     def trouble(self) -> str | None:
@@ -73,6 +81,7 @@ class Link:
     def renew(self, why: str) -> None:
         """Give up the connection, even one that is only being prepared, and prepare another."""
         if self._connection is not None:
+            self._renewed = why
             self._connection.end(why)
 
     async def stop(self) -> None:
@@ -80,6 +89,7 @@ class Link:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+            self._waiting.given_up()
 
     async def _keep_connected(self) -> None:
         failures = 0
@@ -95,12 +105,16 @@ class Link:
             self._connection = self._channel = None
             self._up.clear()
             self._down()
-            if failures == 1:
-                _logger.warning("queue not connected", extra={"fields": self._fields()})
+            self._tell()
             await asyncio.sleep(_pause(failures))
 
-    def _fields(self) -> dict[str, object]:
-        return {"connection": self._options.name, "error": self._trouble}
+    def _tell(self) -> None:
+        why, self._renewed = self._renewed, None
+        if why is None:
+            error = QueueUnavailable(self._options.name, self._trouble or "the connection was lost", broker=self.broker)
+            self._waiting.refused(error)
+        else:
+            _logger.info("queue connection renewed", extra={"fields": {"connection": self._options.name, "why": why}})
 
     async def _connect_once(self, limit: asyncio.Timeout) -> None:
         """Connect, and wait until the connection ends."""
@@ -112,7 +126,8 @@ class Link:
             limit.reschedule(None)
             self._channel, self._trouble = channel, None
             self._up.set()
-            _logger.info("queue connected", extra={"fields": {"connection": self._options.name}})
+            self._waiting.succeeded()
+            _logger.debug("queue connected", extra={"fields": {"connection": self._options.name}})
             raise await channel.ended()
         finally:
             await connection.close()

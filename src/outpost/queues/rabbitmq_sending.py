@@ -81,7 +81,7 @@ class Sender:
         self._connection = self._publisher = None
 
     def _unavailable(self, cause: str) -> QueueUnavailable:
-        return QueueUnavailable(self._topology.queue, cause)
+        return QueueUnavailable(self._topology.queue, cause, broker=self._link.broker)
 
 
 def _blocked(reason: str) -> str:

@@ -20,4 +20,4 @@ def scheduler_errors() -> Generator[None]:
     try:
         yield
     except RedisError as error:
-        raise SchedulerUnavailable("the retry schedule in Redis", str(error)) from error
+        raise SchedulerUnavailable("the retry schedule in Redis", str(error), server="Redis") from error

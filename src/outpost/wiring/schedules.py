@@ -13,12 +13,10 @@ from outpost.ports.log_store import LogStore
 from outpost.ports.queue import Queue
 from outpost.schedulers.redis import RedisRetryScheduler
 from outpost.schedulers.redis_body import keeps_event
-from outpost.wiring.queues import DELIVERY_PREFETCH
 from outpost.wiring.redis import key_prefix
 from outpost.workers.supervisor import Worker
 
 _PARKED = "deliverymq-parked"
-_CROWDED_AT = DELIVERY_PREFETCH * 3 // 4
 
 
 def retry_schedule(settings: Settings, clock: Clock, redis: Redis) -> RedisRetryScheduler:
@@ -38,7 +36,6 @@ def open_parking(
         on_planned=monitor.planned,
         fits=keeps_event,
         is_stuck=settler.is_stuck,
-        crowded_at=_CROWDED_AT,
         clock=clock,
     )
     return parking, Worker(names=("parkedmq-consumer",), run=monitor.run)

@@ -6,6 +6,7 @@ import os
 import socket
 
 from outpost.domain.errors import StoreUnavailable
+from outpost.pipeline.patience import patiently
 from outpost.ports.presence import PresenceStore
 
 _EVERY = 30.0
@@ -27,14 +28,14 @@ class Presence:
         self._form = form
 
     async def run(self) -> None:
-        """Announce this server until cancelled, and withdraw it then.
-
-        Raises:
-            StoreUnavailable: It could not be announced; the caller tries again.
-        """
+        """Announce this server until cancelled, and withdraw it then."""
         try:
             while True:
-                await self._store.announce(self._server, self._form)
+                await patiently(
+                    "announcing this server",
+                    lambda: self._store.announce(self._server, self._form),
+                    meanwhile="no message waits for this",
+                )
                 await asyncio.sleep(_EVERY)
         except asyncio.CancelledError:
             with contextlib.suppress(StoreUnavailable, TimeoutError):  # then it is forgotten when its time is up

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from datetime import timedelta
 
+from outpost.pipeline.patience import patiently
 from outpost.ports.clock import Clock
 from outpost.ports.log_store import LogStore
 
@@ -35,7 +36,11 @@ class Retention:
         oldest = self._clock() - self._keep
         total = 0
         while True:
-            deleted = await self._log.delete_before(oldest, limit=_BATCH)
+            deleted = await patiently(
+                "deleting expired events",
+                lambda: self._log.delete_before(oldest, limit=_BATCH),
+                meanwhile="they are deleted later",
+            )
             total += deleted
             if deleted < _BATCH:
                 return total

@@ -12,6 +12,7 @@ from outpost.conformance.builders import START, TENANT, an_event
 from outpost.domain.delivery import DeliveryTask
 from outpost.domain.errors import SchedulerUnavailable
 from outpost.domain.identifiers import DestinationId, EventId
+from outpost.pipeline import rotation
 from outpost.pipeline.intake import TaskIntake
 from outpost.pipeline.lanes import LaneLimits, Lanes
 from outpost.pipeline.messages import write_event, write_task
@@ -30,6 +31,20 @@ WINDOW = 4
 SHARE = 8
 PREFETCH = 200
 
+not_parked = pytest.mark.parametrize(("manual", "size"), [(True, 10), (False, 2_000)], ids=["manual", "large"])
+
+
+class CountingBroker(MemoryBroker):
+    """A broker that knows what was added to its queue."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.added: list[bytes] = []
+
+    def add(self, bodies: Sequence[bytes]) -> None:
+        self.added += bodies
+        super().add(bodies)
+
 
 class Schedule(MemoryRetryScheduler):
     """A schedule that may be away."""
@@ -45,15 +60,15 @@ class Schedule(MemoryRetryScheduler):
 class Road:
     """Queue, lanes and parking, with a destination that hangs and one that does not."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefetch: int = PREFETCH) -> None:
         self.clock = SetClock(START)
         self.now = asyncio.get_running_loop().time()
-        self.broker = MemoryBroker()
+        self.broker = CountingBroker()
         self.schedule = Schedule(clock=self.clock)
         self.stuck = False
         self.delivered: list[DeliveryTask] = []
         self.hanging = asyncio.Event()
-        self.queue = MemoryQueue(self.broker, prefetch=PREFETCH)
+        self.queue = MemoryQueue(self.broker, prefetch=prefetch)
         limits = LaneLimits(first_window=WINDOW, drain_seconds=0)
         self.lanes = Lanes(queue=None, deliver=self._deliver, settle=self._settle, clock=self.clock, limits=limits)
         self.monitor = RetryMonitor(
@@ -70,12 +85,11 @@ class Road:
             on_planned=self.monitor.planned,
             fits=lambda plan: plan.event is not None and len(plan.event.data) < 1_000,
             is_stuck=lambda: self.stuck,
-            crowded_at=PREFETCH * 3 // 4,
             clock=self.clock,
         )
 
     async def _deliver(self, leased: LeasedTask) -> Settlement:
-        if leased.task.destination_id == HANGING:
+        if leased.task.destination_id != HEALTHY:
             await self.hanging.wait()
         self.delivered.append(leased.task)
         return Settlement(leased=leased)
@@ -116,8 +130,8 @@ async def turns() -> None:
 
 
 @asynccontextmanager
-async def running_road() -> AsyncIterator[Road]:
-    road = Road()
+async def running_road(prefetch: int = PREFETCH) -> AsyncIterator[Road]:
+    road = Road(prefetch)
     intake = TaskIntake(deliveries=road.queue, lanes=road.lanes, parking=road.parking)
     async with road.queue:
         running = asyncio.create_task(intake.run())
@@ -203,16 +217,105 @@ async def test_a_task_comes_back_with_the_attempt_it_left_with() -> None:
         assert len({task.event.id for task in road.delivered}) == PREFETCH
 
 
-@pytest.mark.parametrize(("manual", "size"), [(True, 10), (False, 2_000)], ids=["manual", "large"])
-async def test_what_would_be_late_or_lost_stays(manual: bool, size: int) -> None:
+@pytest.mark.parametrize("prefetch", [16, 40, 1_000])
+async def test_it_is_crowded_before_all_that_is_lent_at_once_is_held(prefetch: int) -> None:
+    async with running_road(prefetch) as road:
+        road.publish(2 * prefetch, HANGING)
+        road.publish(50, HEALTHY)
+        await turns()
+        assert road.lanes.held() == prefetch
+        assert road.parking._crowded.is_set()
+
+        for _ in range(20):
+            road.now += 10
+            await road.parking.make_room(road.now)
+            await turns()
+
+        assert len(road.delivered) == 50
+
+
+async def test_many_that_hang_leave_room_together() -> None:
+    async with running_road() as road:
+        for number in range(20):
+            road.publish(PREFETCH, DestinationId(f"hanging_{number}"))
+        road.publish(50, HEALTHY)
+        await turns()
+
+        for _ in range(100):
+            road.now += 10
+            await road.parking.make_room(road.now)
+            await turns()
+
+        assert len(road.delivered) == 50
+
+
+@not_parked
+async def test_what_cannot_be_parked_goes_to_the_end_of_the_queue_as_it_is(manual: bool, size: int) -> None:
+    async with running_road() as road:
+        road.publish(PREFETCH, HANGING, manual=manual, attempt=2, data=b'{"x":"%s"}' % (b"x" * size))
+        road.publish(50, HEALTHY)
+        await turns()
+        assert road.delivered == []
+
+        await road.look_twice()
+
+        assert len(road.delivered) == 50
+        assert await road.parked() == []
+        road.hanging.set()
+        await turns()
+        once_hanging = [task for task in road.delivered if task.destination_id == HANGING]
+        assert {(task.attempt_number, task.manual) for task in once_hanging} == {(2, manual)}
+        assert len({task.event.id for task in once_hanging}) == len(once_hanging) == PREFETCH
+
+
+@not_parked
+async def test_going_round_has_a_pace(manual: bool, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotation, "_TASKS_PER_SECOND", 4)
     async with running_road() as road:
         road.publish(PREFETCH, HANGING, manual=manual, data=b'{"x":"%s"}' % (b"x" * size))
         await turns()
+        await road.look_twice()
+        gone_round = len(road.broker.added) - PREFETCH
+        assert gone_round == PREFETCH - WINDOW - SHARE
+
+        for _ in range(30):
+            road.now += 1
+            await road.parking.make_room(road.now)
+            await turns()
+        assert len(road.broker.added) == PREFETCH + gone_round
+
+        road.now += gone_round / 4
+        await road.parking.make_room(road.now)
+        assert len(road.broker.added) == PREFETCH + 2 * gone_round
+
+
+@not_parked
+async def test_what_cannot_go_round_now_stays_where_it_is(manual: bool, size: int) -> None:
+    async with running_road() as road:
+        road.publish(PREFETCH, HANGING, manual=manual, data=b'{"x":"%s"}' % (b"x" * size))
+        await turns()
+        road.broker.go_away("a test says so")
 
         await road.look_twice()
 
         assert road.lanes.held() == PREFETCH
-        assert await road.parked() == []
+        road.broker.come_back()
+        await road.queue.lose_connection()
+        assert len(road.broker.waiting) == PREFETCH
+
+
+@not_parked
+async def test_what_was_lent_over_a_lost_connection_does_not_go_round_beside_itself(manual: bool, size: int) -> None:
+    async with running_road() as road:
+        road.publish(PREFETCH, HANGING, manual=manual, data=b'{"x":"%s"}' % (b"x" * size))
+        await turns()
+        await road.queue.lose_connection()
+
+        await road.look_twice()
+        await road.look_twice()
+
+        await road.queue.lose_connection()
+        assert len(set(road.broker.waiting)) == len(road.broker.waiting) == PREFETCH
 
 
 async def test_nothing_is_acknowledged_before_it_is_in_the_schedule() -> None:

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from outpost.domain.errors import StoreUnavailable
+from outpost.pipeline import patience
 from outpost.workers import presence as module
 from outpost.workers.presence import Presence, this_server
 
@@ -80,13 +81,20 @@ async def test_it_is_said_often_enough_that_two_may_be_missed() -> None:
     assert module._EVERY * 3 <= 90
 
 
-async def test_a_store_that_is_away_is_the_callers_to_wait_for(store: Noted, presence: Presence) -> None:
+async def test_a_store_that_is_away_is_waited_for(
+    store: Noted, presence: Presence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.0)
     store.away = True
+    running = asyncio.create_task(presence.run())
+    await store.until(2)
+    store.away = False
+    told = len(store.told)
 
-    with pytest.raises(StoreUnavailable):
-        await presence.run()
+    await store.until(told + 1)
 
-    assert [call for call, *_ in store.told] == ["announce"]
+    assert {call for call, *_ in store.told} == {"announce"}
+    await _ended(running)
 
 
 @pytest.mark.parametrize("trouble", ["away", "silent"])

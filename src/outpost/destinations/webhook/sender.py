@@ -94,13 +94,14 @@ class WebhookSender:
         except _TooManyRedirects:
             return _failed("redirect_error", None)
         except ProxyUnavailable as error:  # the operator's; the destination has no part in it
-            raise Unavailable(f"webhooks cannot be sent now: {error}") from error
+            raise Unavailable(f"webhooks cannot be sent now: {error}", dependency="the proxy of webhooks") from error
         except TunnelRefused as error:
             return _failed(code_of_refusal(error), None)
         except HttpError as error:
             return _failed(next(code for kind, code in _CODES if isinstance(error, kind)), None)
         except OSError as error:  # this machine's own trouble; the destination has no part in it
-            raise Unavailable(f"webhooks cannot be sent now: {error.strerror}") from error
+            sentence = f"webhooks cannot be sent now: {error.strerror}"
+            raise Unavailable(sentence, dependency="this machine") from error
         if self._client.proxied and (code := code_of_answer(response.headers)):
             return _failed(code, None)
         return self._result(response)

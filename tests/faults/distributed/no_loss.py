@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+import msgspec
+
 from tests.support.deployment import Deployment
 from tests.support.load import Load
 from tests.support.receiver import Receiver
@@ -47,6 +49,18 @@ async def until_on_record(outpost: Deployment, accepted: Collection[str], *, sec
         while set(accepted) - await outpost.successes():
             await asyncio.sleep(0.05)
     return time.monotonic() - started
+
+
+async def assert_one_outage_is_told_of(outpost: Deployment, dependency: str) -> None:
+    """Wait for the line that says that it is over. Nothing else is logged at level warning or above, but for what was
+    accepted in the moment it began."""
+    log = outpost.process.log
+    await until(lambda: '"a dependency is back"' in log.read_text(), f"a line that {dependency} is back")
+    lines = [msgspec.json.decode(line) for line in log.read_text().splitlines()]
+    told = [(line["level"], line["msg"], line["dependency"]) for line in lines if "dependency" in line]
+    assert told == [("warn", "a dependency is away", dependency), ("info", "a dependency is back", dependency)]
+    others = [line for line in lines if line["level"] not in ("info", "debug") and "dependency" not in line]
+    assert [line for line in others if "accepted events are not remembered" not in line["msg"]] == []
 
 
 def rss_mebibytes(pid: int) -> float:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults.distributed.no_loss import (
     assert_nothing_is_lost,
+    assert_one_outage_is_told_of,
     rss_mebibytes,
     told,
     until_delivered_anew,
@@ -19,6 +20,7 @@ from tests.support.receiver import Receiver
 _POSTGRES_AWAY, _REDIS_AWAY = 6, 5
 _POSTGRES_AWAY_LONG, _REDIS_AWAY_LONG = 120, 30
 _RECOVERY_SECONDS = 8.0
+_REMINDER_SECONDS = 60
 _MOST_MEBIBYTES = 200
 
 
@@ -43,6 +45,8 @@ async def _postgres_away(servers: Servers, folder: Path, receiver: Receiver, sec
         assert memory < _MOST_MEBIBYTES
         assert recording < _RECOVERY_SECONDS
         await assert_nothing_is_lost(outpost, receiver, load.accepted)
+        if seconds < _REMINDER_SECONDS:
+            await assert_one_outage_is_told_of(outpost, "Postgres")
 
 
 async def _redis_away(servers: Servers, folder: Path, receiver: Receiver, seconds: float) -> None:
@@ -69,6 +73,7 @@ async def _redis_away(servers: Servers, folder: Path, receiver: Receiver, second
         assert delivering < _RECOVERY_SECONDS
         await assert_nothing_is_lost(outpost, receiver, load.accepted)
         await assert_nothing_is_lost(outpost, receiver, load.accepted, path="/flaky")
+        await assert_one_outage_is_told_of(outpost, "Redis")
 
 
 async def test_postgres_away_stops_no_publisher_and_loses_no_record(

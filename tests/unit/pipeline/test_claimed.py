@@ -1,6 +1,7 @@
 """Of all processes that come to deliver a task, one does."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, cast
@@ -150,6 +151,21 @@ async def test_without_claims_nothing_is_delivered_and_nothing_lost(
 
     assert delivering.delivered == []
     assert isinstance(await claimed.deliver(leased()), Settlement)
+
+
+async def test_claims_that_are_away_for_many_are_told_of_once(
+    road: MemoryRoad, claimed: ClaimedDeliverer, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks = [leased(event_id=f"evt_{number}") for number in range(50)]
+    with caplog.at_level(logging.WARNING):
+        for task in tasks:
+            road.steps.fail("claims.claim_many")
+            assert isinstance(await claimed.deliver(task), Postponed)
+        for task in tasks:
+            assert isinstance(await claimed.deliver(task), Settlement)
+
+    assert [record.message for record in caplog.records] == ["a dependency is away"]
+    assert claimed._refused == set()
 
 
 @pytest.mark.parametrize("claims_are_away", [False, True])

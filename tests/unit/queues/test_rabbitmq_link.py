@@ -1,6 +1,7 @@
 """Keeping a connection, beside a broker that says what it is told."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -8,7 +9,9 @@ from outpost.clients.amqp import AmqpOptions, Channel, Connection
 from outpost.domain.errors import ConfigurationError
 from outpost.queues import rabbitmq_link as module
 from outpost.queues.rabbitmq_link import Link
+from outpost.telemetry.outages import OUTAGES
 from tests.support.amqp_broker import CHANNEL_OPEN_OK, OPEN_OK, broker_that_says, close, start, tune
+from tests.support.servers import free_port
 
 LOGIN = (start(), tune(), OPEN_OK)
 
@@ -68,6 +71,37 @@ async def test_trouble_says_what_is_wrong() -> None:
             await link.ready(within=0.1)
 
         assert link.trouble == "no queue 'q'"
+        await link.stop()
+
+
+async def test_a_broker_that_many_links_miss_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    OUTAGES.forget()
+    port = free_port()
+    links = [Prepared().link(port) for _ in range(4)]
+    with caplog.at_level(logging.INFO):
+        for link in links:
+            link.check()
+        for link in links:
+            with pytest.raises(TimeoutError):
+                await link.ready(within=0.1)
+            await link.stop()
+
+    (record,) = caplog.records
+    fields = vars(record)["fields"]
+    assert record.message == "a dependency is away"
+    assert fields["dependency"] == f"RabbitMQ at 127.0.0.1:{port}"
+
+
+async def test_a_connection_that_this_program_renews_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
+    async with broker_that_says(*LOGIN) as port:
+        link = Prepared().link(port)
+        await link.ready(within=5)
+
+        with caplog.at_level(logging.INFO):
+            link.renew("a test says so")
+            await link.ready(within=5)
+
+        assert [record.message for record in caplog.records] == ["queue connection renewed"]
         await link.stop()
 
 

@@ -115,14 +115,15 @@ class Parking:
             for key in keep:
                 if going := self._lanes.give_up(key, keep=keep[key], may_go=self._may_park):
                     await self._park(key, going)
+                    self._waiting.succeeded()
             if self._rotation.may_turn(now):
                 rest = [self._lanes.give_up(key, keep=keep[key], may_go=_any) for key in keep]
-                await self._rotation.turn(list(chain.from_iterable(rest)), now)
+                if going := list(chain.from_iterable(rest)):
+                    await self._rotation.turn(going, now)
+                    self._waiting.succeeded()
         except Unavailable as error:
             self._slow.forget()
             self._waiting.refused(error, count=self._lanes.held())
-        else:
-            self._waiting.succeeded()
 
     def _may_park(self, leased: LeasedTask) -> bool:
         return not leased.task.manual and self._fits(_plan(leased, self._clock()))

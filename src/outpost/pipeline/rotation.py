@@ -7,6 +7,7 @@ as long as that hangs: so this has a pace, which bounds what it costs, and what 
 wait for some seconds.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from outpost.domain.errors import Unavailable
@@ -14,6 +15,8 @@ from outpost.pipeline.lanes import Lanes
 from outpost.pipeline.ledger import message_of
 from outpost.ports.ledger import LeasedTask
 from outpost.ports.queue import Message, Queue
+
+_logger = logging.getLogger("outpost.delivery")
 
 _TASKS_PER_SECOND = 500
 _BYTES_PER_SECOND = 8 * 1024 * 1024
@@ -50,6 +53,8 @@ class Rotation:
         except Unavailable:
             self._lanes.add(left)
             raise
+        fields = {"count": len(going), "bytes": size}
+        _logger.info("deliveries of slow destinations sent to the end of the queue", extra={"fields": fields})
 
 
 def _parts(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:

@@ -57,8 +57,8 @@ def summary(measured: list[dict[str, Any]]) -> dict[str, Any]:
         "refused": sum(each["refused"] for each in measured),
         "healthy_expected": sum(each["expected"] for each in measured),
         "healthy_delivered": sum(each["count"] for each in measured),
-        "healthy_p50_ms": median(each["p50"] for each in measured),
-        "healthy_p99_ms": median(each["p99"] for each in measured),
+        "healthy_p50_ms": round(median(each["p50"] for each in measured), 1),
+        "healthy_p99_ms": round(median(each["p99"] for each in measured), 1),
         "healthy_p99_ms_of_each_round": [each["p99"] for each in measured],
     }
 

@@ -57,7 +57,7 @@ class ClaimedDeliverer:
         self._clock = clock
         self._admitting = Gatherer[DeliveryTask, _Admission](self._admit_many)
         self._waiting = Waiting("claiming deliveries", meanwhile="deliveries wait, and no attempt is counted")
-        self._refused: set[int] = set()  # tasks that were not claimed because the claims are away
+        self._refused: set[int] = set()  # tasks since the claims went away
 
     async def __aenter__(self) -> "ClaimedDeliverer":
         await self._admitting.__aenter__()
@@ -80,9 +80,8 @@ class ClaimedDeliverer:
             self._waiting.refused(error, count=len(self._refused))
             return self._later(leased)
         if self._refused:
-            self._refused.discard(id(leased))
-            if not self._refused:
-                self._waiting.succeeded()
+            self._refused.clear()
+            self._waiting.succeeded()
         match state:
             case ClaimState.WON:
                 return await self._deliver_claimed(leased, destinations)

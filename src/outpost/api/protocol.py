@@ -19,6 +19,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from outpost.api.date_header import DateHeader
 from outpost.api.errors import Problem
 from outpost.api.publish_road import PublishRoad
 from outpost.pipeline.publish import PublishResult
@@ -63,6 +64,7 @@ class PublishProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 connection with the short road in front."""
 
     road: PublishRoad
+    date: DateHeader
     patience: float = REQUEST_PATIENCE
     idle: float = IDLE_PATIENCE
     cycle: RequestResponseCycle | _Exchange | None  # type: ignore[assignment]
@@ -202,6 +204,8 @@ class PublishProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = url, headers, expect
         self.scope["headers"] = headers
+        # One list for all connections, from which the base class takes them when an answer begins.
+        self.server_state.default_headers[:] = [(b"date", self.date.value())]
         super().on_headers_complete()
 
     def _is_sound(self) -> bool:
@@ -312,11 +316,11 @@ class PublishProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         _, _, body = self.road.refuse(Problem(status, message))
-        self.transport.write(_head(status, len(body)) + b"connection: close\r\n\r\n" + body)
+        self.transport.write(self._head_lines(status, len(body)) + b"connection: close\r\n\r\n" + body)
         self.transport.close()
 
     def _answer(self, exchange: _Exchange, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        head = _head(status, len(body))
+        head = self._head_lines(status, len(body))
         for name, value in headers.items():
             head += f"{name}: {value}\r\n".encode()
         if not exchange.keep_alive:
@@ -327,15 +331,11 @@ class PublishProtocol(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
-
-def _head(status: int, body_bytes: int) -> bytes:
-    return b"HTTP/1.1 %d %s\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: %d\r\n" % (
-        status,
-        _PHRASES.get(status, b"-"),
-        body_bytes,
-    )
+    def _head_lines(self, status: int, body_bytes: int) -> bytes:
+        return _HEAD % (status, _PHRASES.get(status, b"-"), self.date.value(), body_bytes)
 
 
+_HEAD = b"HTTP/1.1 %d %s\r\ndate: %s\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: %d\r\n"
 _NO_HEADERS: Mapping[str, str] = {}
 _PHRASES = {
     202: b"Accepted",
@@ -358,4 +358,5 @@ def protocol_class(
         patience: Seconds a connection may wait for the rest of a request.
         idle: Seconds it may wait for the next one.
     """
-    return type("PublishProtocol", (PublishProtocol,), {"road": road, "patience": patience, "idle": idle})
+    members = {"road": road, "date": DateHeader(), "patience": patience, "idle": idle}
+    return type("PublishProtocol", (PublishProtocol,), members)

@@ -2,10 +2,12 @@
 
 import gzip
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.support.api import InProcessOutpost, a_publish, a_webhook, refused
+from tests.support.api import API_KEY, InProcessOutpost, a_publish, a_webhook, refused
 from tests.support.http import call
 
 NOT_FOUND = refused(404, "not found")
@@ -78,6 +80,27 @@ async def test_head_is_answered_like_get_without_the_body(outpost: InProcessOutp
 
     assert (head.status, head.body) == (200, b"")
     assert head.headers == get.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/healthz", 200),
+        ("GET", "/api/v1/nope", 404),
+        ("POST", "/api/v1/publish", 422),
+        ("POST", "/api/v1/publish?long=road", 422),
+        ("no", "request", 400),
+    ],
+)
+async def test_every_answer_says_when_it_was_made(
+    outpost: InProcessOutpost, method: str, path: str, status: int
+) -> None:
+    """RFC 9110, 6.6.1."""
+    answer = await call(outpost.port, method, path, token=API_KEY)
+
+    assert answer.status == status
+    made = parsedate_to_datetime(answer.headers["date"])
+    assert timedelta(seconds=-1) < datetime.now(UTC) - made < timedelta(seconds=30)
 
 
 async def test_no_answer_speaks_of_cors(outpost: InProcessOutpost) -> None:

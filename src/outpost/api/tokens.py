@@ -6,6 +6,7 @@
 again, older tokens stay invalid. Tokens of the reference lack it and are accepted without.
 """
 
+import re
 from collections import OrderedDict
 from datetime import timedelta
 
@@ -24,6 +25,8 @@ LIFETIME = timedelta(hours=24)
 
 _ISSUER = "outpost"
 _CACHED = 1024
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+"""RFC 7515, 2 and 7.1: base64url without padding. The decoder passes over padding and any other character."""
 
 
 class TokenClaims(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,6 +77,8 @@ class TenantTokens:
         return claims
 
     def _read(self, token: str) -> TokenClaims | None:
+        if not _COMPACT.fullmatch(token):
+            return None
         try:
             claims = self._decoder.decode(self._jws.decode(token, self._key, algorithms=["HS256"]))
         except (PyJWTError, msgspec.MsgspecError, ValueError, RecursionError):

@@ -101,6 +101,15 @@ async def test_an_open_api_takes_everyone_for_the_operator(headers: dict[str, st
         assert (put.status, token.status, published.status) == (201, 200, 202)
 
 
+@pytest.mark.parametrize("form", ["{}=", "{}!", "{}.", " {}"])
+async def test_a_token_with_anything_beside_it_is_no_token(outpost: InProcessOutpost, form: str) -> None:
+    token = await outpost.tenant("t1")
+
+    answer = await outpost.api("GET", "/topics", token=None, headers={"Authorization": f"Bearer {form.format(token)}"})
+
+    assert (answer.status, answer.json()) == (401, UNAUTHORIZED)
+
+
 async def test_a_token_opens_its_own_tenant_only(outpost: InProcessOutpost) -> None:
     """Scenario 5."""
     token = await outpost.tenant("t1")

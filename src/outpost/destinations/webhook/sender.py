@@ -25,6 +25,7 @@ from outpost.clients.http import (
     Url,
 )
 from outpost.destinations.egress import EgressRefused
+from outpost.destinations.webhook.captured import NO_CAP, body_text
 from outpost.destinations.webhook.headers import HeaderPlan
 from outpost.destinations.webhook.proxied import code_of_answer, code_of_refusal
 from outpost.destinations.webhook.secrets import PREVIOUS, SECRET, ends_at
@@ -46,7 +47,6 @@ _CODES: tuple[tuple[type[HttpError], str], ...] = (
     (HttpError, "network_error"),
 )
 _MOST_REDIRECTS = 10
-_NO_CAP = 1 << 40
 # What must not follow a redirect to another server.
 _CREDENTIALS = re.compile(rb"^(?:authorization|cookie|www-authenticate): .*\r\n", re.MULTILINE)
 _encode = msgspec.json.Encoder().encode
@@ -70,7 +70,7 @@ class WebhookSender:
         self._signer = signer
         self._headers = headers
         self._timeout = settings.timeout.total_seconds()
-        self._cap = settings.max_response_body_bytes if settings.max_response_body_bytes > 0 else _NO_CAP
+        self._cap = settings.max_response_body_bytes if settings.max_response_body_bytes > 0 else NO_CAP
         self._secrets = (destination.credentials.get(SECRET, ""), destination.credentials.get(PREVIOUS, ""))
         self._previous_ends = ends_at(destination.credentials)
         self._url = _parsed(destination.config.get("url", ""))
@@ -140,11 +140,8 @@ class WebhookSender:
         raise _TooManyRedirects
 
     def _result(self, response: Response) -> DeliveryResult:
-        text = response.body.decode("utf-8", "replace")
-        if response.truncated:
-            text = f"Response body exceeded {self._cap} bytes and was not stored"
         status = AttemptStatus.SUCCESS if 200 <= response.status < 300 else AttemptStatus.FAILED
-        data = _encode({"status": response.status, "body": text})
+        data = _encode({"status": response.status, "body": body_text(response, self._cap)})
         return DeliveryResult(status=status, code=str(response.status), response_data=data)
 
 

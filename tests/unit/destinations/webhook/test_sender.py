@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gzip
 import json
 import socket
 import struct
@@ -230,6 +231,36 @@ async def test_an_answer_past_the_limit_is_not_kept(
     assert result.status == "success"
     notice = f"Response body exceeded {limit} bytes and was not stored"
     assert response_data(result)["body"] == ("x" * size if kept else notice)
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (gzip.compress("é☃".encode()), "é☃"),
+        (gzip.compress(b"two ") + gzip.compress(b"members"), "two members"),
+        (gzip.compress(b"x" * 100), "x" * 100),
+        (gzip.compress(b"x" * 101), "Response body exceeded 100 bytes and was not stored"),
+        (gzip.compress(b"x" * 5_000_000)[:100], "Response body exceeded 100 bytes and was not stored"),
+        (b"no gzip at all", "no gzip at all"),
+        (b"", ""),
+    ],
+)
+async def test_an_answer_in_gzip_is_unpacked_before_it_is_measured(
+    client: HttpClient, receiver: Receiver, sent: bytes, shown: str
+) -> None:
+    receiver.answers = [answer(200, sent, **{"Content-Encoding": "GZIP"})]
+
+    result = await send(client, receiver.url(), max_response_body_bytes=100)
+
+    assert response_data(result) == {"status": 200, "body": shown}
+
+
+async def test_an_answer_that_nothing_caps_is_not_unpacked_without_end(client: HttpClient, receiver: Receiver) -> None:
+    receiver.answers = [answer(200, gzip.compress(b"x" * 8_388_609), **{"Content-Encoding": "gzip"})]
+
+    result = await send(client, receiver.url(), max_response_body_bytes=0)
+
+    assert response_data(result)["body"] == "Response body exceeded 8388608 bytes and was not stored"
 
 
 async def test_a_connection_is_used_again(client: HttpClient, receiver: Receiver) -> None:

@@ -178,7 +178,9 @@ class WebhookSettings(Section, frozen=True, kw_only=True):
         Key(
             "DESTINATIONS_WEBHOOK_MAX_RESPONSE_BODY_BYTES",
             "destinations.webhook.max_response_body_bytes",
-            "How much of an answer is kept; 0 keeps all.",
+            "How much of an answer is kept: a longer one is replaced by a note. 0 or less keeps all.",
             unit="bytes",
+            minimum=-(2**31),
+            non_positive=0,
         ),
     ] = 128 * 1024

@@ -219,6 +219,13 @@ def test_the_http_address_of_clickhouse_follows_the_native_one(addr: str, tls: s
     assert load(CLICKHOUSE_ADDR=addr, CLICKHOUSE_TLS_ENABLED=tls).clickhouse.http_url == expected
 
 
+@pytest.mark.parametrize(("written", "kept"), [("-1", 0), ("0", 0), ("1", 1)])
+def test_no_limit_to_the_answers_of_webhooks_may_be_written_as_a_negative_one(written: str, kept: int) -> None:
+    settings = load(DESTINATIONS_WEBHOOK_MAX_RESPONSE_BODY_BYTES=written)
+
+    assert settings.webhook.max_response_body_bytes == kept
+
+
 def test_an_unknown_word_counts_as_the_usual_one_with_a_warning() -> None:
     settings = load(DESTINATIONS_WEBHOOK_MODE="fancy", DESTINATIONS_WEBHOOK_SIGNATURE_ENCODING="base32")
 

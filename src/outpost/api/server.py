@@ -7,8 +7,8 @@ from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from outpost.api.address import bound_socket
 from outpost.api.protocol import PublishProtocol
-from outpost.domain.errors import ConfigurationError
 
 _BACKLOG = 2048
 
@@ -27,6 +27,7 @@ class HttpServer:
         stop_seconds: float = 10.0,
     ) -> None:
         """Args:
+        host: An address, or `EVERY_INTERFACE`.
         port: 0 takes a free one; `addresses` tells which.
         shares_port: Other processes of this user may listen on the port too; the system deals connections out to all.
         stop_seconds: How long requests in progress may take once stopping has begun.
@@ -55,19 +56,11 @@ class HttpServer:
         if not self._config.loaded:
             self._config.load()
         loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(
-                lambda: self._protocol(self._config, self._state, {}, loop, when_lost=self._connection_lost.set),
-                self._host,
-                self._port,
-                backlog=_BACKLOG,
-                reuse_address=True,
-                reuse_port=self._shares_port or None,
-            )
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on {self._host}:{self._port}: {error.strerror or error}. Set API_PORT to a free port"
-            ) from None
+        self._server = await loop.create_server(
+            lambda: self._protocol(self._config, self._state, {}, loop, when_lost=self._connection_lost.set),
+            sock=bound_socket(self._host, self._port, shares_port=self._shares_port),
+            backlog=_BACKLOG,
+        )
 
     def addresses(self) -> Sequence[tuple[str, int]]:
         """Return host and port of each listening socket; useful with port 0."""

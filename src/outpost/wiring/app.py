@@ -8,6 +8,7 @@ from typing import assert_never
 
 import msgspec
 
+from outpost.api.address import EVERY_INTERFACE
 from outpost.api.dev_receiver import DevReceiver
 from outpost.api.protocol import protocol_class
 from outpost.api.server import HttpServer
@@ -33,13 +34,13 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How this process differs from a plain server.
 
     Attributes:
-        host: Address to listen on.
+        host: Address to listen on, or `EVERY_INTERFACE`.
         dev_receiver: Serve `/dev/receiver`.
         announce: Called when the server is ready.
         hopeless: The exit code of a process that need not be started again.
     """
 
-    host: str = "0.0.0.0"
+    host: str = EVERY_INTERFACE
     dev_receiver: bool = False
     announce: Announce | None = None
     hopeless: int | None = None
@@ -79,9 +80,9 @@ async def _serve(settings: Settings, options: ServeOptions, child: Child | None)
         working = asyncio.create_task(supervisor.run())
         stopping = asyncio.create_task(stop.wait())
         try:
-            port = server.addresses()[0][1]
+            host, port = server.addresses()[0]
             supervisor.note("http-server", running=True)
-            _logger.info("http server listening", extra={"fields": {"host": options.host, "port": port}})
+            _logger.info("http server listening", extra={"fields": {"host": host, "port": port}})
             settle_memory()
             if options.announce is not None:
                 await options.announce(port)

@@ -2,8 +2,8 @@
 
 import gc
 import importlib
-import socket
 
+from outpost.api.address import bound_socket
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError
 from outpost.telemetry.logs import log_from_a_thread
@@ -47,15 +47,7 @@ def _check_port(host: str, port: int) -> None:
     """Find out whether another program listens there: among processes that share a port, nobody would notice."""
     if port == 0:
         raise ConfigurationError("processes cannot share a port that is not known: set API_PORT, or WORKERS to 1")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}. Set API_PORT to a free port"
-            ) from None
+    bound_socket(host, port).close()
 
 
 def _import_for_all(settings: Settings) -> None:

@@ -48,9 +48,10 @@ cannot be read). Otherwise it is the first of these that exists and is not empty
 {searched}
 
 Files are never merged: a `.env` in the working directory hides every YAML file. A path that ends in `.env` holds
-`KEY=VALUE` lines with environment names; comments, quotes, `export` and `${{VAR}}` are understood. Its values are not
-passed on to the environment, so what is read from the process environment only (marked below) cannot stand there. Any
-other file is YAML. A YAML key that is not known is reported as a warning when Outpost starts.
+`KEY=VALUE` lines with environment names; comments, quotes, `export`, `$VAR` and `${{VAR}}` are understood, and in
+single quotes or after a backslash `$` is only a dollar sign. Its values are not passed on to the environment, so what
+is read from the process environment only (marked below) cannot stand there. Any other file is YAML. A YAML key that is
+not known is reported as a warning when Outpost starts.
 
 ## How values are written
 

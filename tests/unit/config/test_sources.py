@@ -116,6 +116,26 @@ def test_an_env_file_knows_comments_quotes_export_and_expansion(tmp_path: Path) 
     assert settings.destinations.http_user_agent == "h1-a b"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a$HOST", "ah1"),
+        ('"a${HOST}b"', "ah1b"),
+        ("${NOBODY}x$NOBODY", "x"),
+        ("${NOBODY:-else}", "else"),
+        ("'a${HOST}$HOST'", "a${HOST}$HOST"),
+        (" 'a$HOST' # told", "a$HOST"),
+        (r'"a\$HOST\${HOST}"', "a$HOST${HOST}"),
+        ("a$", "a$"),
+        ("a$b${}", "a$b${}"),
+    ],
+)
+def test_a_dollar_sign_in_single_quotes_or_after_a_backslash_is_one(tmp_path: Path, written: str, read: str) -> None:
+    write(tmp_path, ".env", f"\nexport API_KEY={written}\n")
+
+    assert load_settings(environ={"HOST": "h1"}, cwd=tmp_path).api.key == read
+
+
 def test_a_broken_env_file_is_refused_without_repeating_it(tmp_path: Path) -> None:
     write(tmp_path, ".env", "API_PORT=1\nAPI_KEY 'hunter2\n")
 

@@ -75,6 +75,7 @@ def _derived(settings: Settings) -> dict[str, object]:
         "clickhouse_configured": bool(settings.clickhouse.addr),
         "mq_type": _BROKER_TYPES[settings.broker] if settings.broker else "none",
         "publish_mq_type": _BROKER_TYPES[settings.publish_broker] if settings.publish_broker else "none",
+        "idgen_type": _id_style(settings),
         "retry_poll_backoff_ms": settings.retry.effective_poll_backoff_ms,
         "delivery_max_idle_conns": "automatic",
         "delivery_max_idle_conns_per_host": "automatic",
@@ -91,3 +92,10 @@ def _profile(settings: Settings) -> str:
         return settings.profile
     except ConfigurationError:
         return "none"
+
+
+def _id_style(settings: Settings) -> str:
+    try:
+        return settings.id_style
+    except ConfigurationError:
+        return "automatic"

@@ -91,3 +91,5 @@ def test_effective_values_are_shown() -> None:
     assert fields["alert_consecutive_failure_enabled"] is False
     assert fields["delivery_max_concurrency"] == "automatic"
     assert fields["profile"] == "none"
+    assert fields["idgen_type"] == "automatic"
+    assert shown(REDIS_HOST="h")["idgen_type"] == "uuidv4"

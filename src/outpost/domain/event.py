@@ -13,6 +13,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         time: When it happened, as the publisher says; aware UTC, microseconds.
+        destination_id: The only destination it was published for; empty if any may want it. Stores do not keep it.
         data: The JSON object as it was sent, byte for byte, in UTF-8.
         matched_destination_ids: The destinations that wanted it when it was accepted, in creation order.
     """
@@ -24,4 +25,5 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     eligible_for_retry: bool
     metadata: StringMap
     data: bytes
+    destination_id: DestinationId = DestinationId("")
     matched_destination_ids: tuple[DestinationId, ...] = ()

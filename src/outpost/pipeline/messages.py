@@ -36,6 +36,7 @@ class BrokenMessage(Exception):
 class _Event(msgspec.Struct, gc=False):
     id: str
     tenant_id: str
+    destination_id: str | None = None
     matched_destination_ids: tuple[str, ...] | None = None
     topic: str = ""
     eligible_for_retry: bool = False
@@ -78,11 +79,12 @@ _decode_entry = msgspec.json.Decoder(_Entry).decode
 def write_event(event: Event) -> bytes:
     """Return an event as it stands in messages."""
     return (
-        b'{"id":%s,"tenant_id":%s,"destination_id":"","matched_destination_ids":%s,"topic":%s,"eligible_for_retry":%s,'
+        b'{"id":%s,"tenant_id":%s,"destination_id":%s,"matched_destination_ids":%s,"topic":%s,"eligible_for_retry":%s,'
         b'"time":"%s","metadata":%s,"data":%s}'
     ) % (
         _encode(event.id),
         _encode(event.tenant_id),
+        _encode(event.destination_id) if event.destination_id else b'""',
         _encode(event.matched_destination_ids),
         _encode(event.topic),
         b"true" if event.eligible_for_retry else b"false",
@@ -186,6 +188,7 @@ def _event(sent: _Event) -> Event:
         eligible_for_retry=sent.eligible_for_retry,
         metadata=sent.metadata or {},
         data=b"{}" if data == _NULL else data,
+        destination_id=DestinationId(sent.destination_id or ""),
         matched_destination_ids=tuple(map(DestinationId, sent.matched_destination_ids or ())),
     )
 

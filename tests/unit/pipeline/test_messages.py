@@ -179,6 +179,14 @@ def test_our_event_is_written_in_the_order_of_the_original() -> None:
     )
 
 
+def test_the_destination_that_an_event_was_published_for_travels_with_it() -> None:
+    written = write_event(msgspec.structs.replace(READ, destination_id=TWO))
+
+    assert json.loads(written)["destination_id"] == "des_2"
+    assert read_event(written).destination_id == TWO
+    assert read_event(written.replace(b'"des_2","matched', b'null,"matched')).destination_id == ""
+
+
 def test_the_original_reads_our_tasks() -> None:
     task = task_fields(write_task(write_event(an_event()), TWO, attempt_number=3, manual=True))
 

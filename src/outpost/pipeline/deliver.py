@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from outpost.codec import format_time
 from outpost.domain.attempt import Attempt, AttemptStatus
 from outpost.domain.delivery import DeliveryResult, DropReason
 from outpost.domain.destination import Destination
@@ -143,10 +144,11 @@ class Deliverer:
             "attempt_max": self._retry_policy.retries_allowed() + 1,
             "manual": attempt.manual,
             "eligible_for_retry": event.eligible_for_retry,
-            "attempt_started_at": started.isoformat(),
+            "attempt_started_at": format_time(started),
             "attempt_duration_ms": _milliseconds(attempt.time - started),
             "retry_id": f"{event.id}:{attempt.destination_id}",
             "retry_scheduled": settlement.retry_at is not None,
+            "retry_canceled": attempt.manual and settlement.retry_at is None,
         }
         if settlement.retry_at is not None:
             fields["retry_backoff_ms"] = _milliseconds(settlement.retry_at - attempt.time)

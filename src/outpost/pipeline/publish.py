@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
+from outpost.codec import format_time
 from outpost.domain.destination import Destination
-from outpost.domain.errors import OutpostError, PublishContended, ValidationFailed
+from outpost.domain.errors import OutpostError, PublishContended, Unavailable, ValidationFailed
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, MintId, TenantId
 from outpost.domain.tenant import StringMap
@@ -104,6 +105,8 @@ class Publisher:
             candidates = destinations[command.tenant_id]
             if isinstance(candidates, Exception):
                 results.append(candidates)
+                if _received.wanted():
+                    self._log(self._event(command, now), now, match_failed=True)
                 continue
             refusal = self._refusal(command)
             if refusal is not None:
@@ -112,6 +115,8 @@ class Publisher:
             event = self._matched(command, candidates, now)
             if event.matched_destination_ids:
                 accepted.append((len(results), self._acceptance(command, event)))
+            elif _received.wanted():
+                self._log(event, now)
             results.append(PublishResult(id=event.id, duplicate=False, destination_ids=event.matched_destination_ids))
         if accepted:
             await self._accept(accepted, results, now)
@@ -141,7 +146,14 @@ class Publisher:
         return None
 
     def _matched(self, command: PublishCommand, candidates: Sequence[Destination], now: datetime) -> Event:
-        event = Event(
+        event = self._event(command, now)
+        chosen = self._matcher.select(candidates, event, command.destination_id)
+        if not chosen:
+            return event
+        return msgspec.structs.replace(event, matched_destination_ids=tuple([destination.id for destination in chosen]))
+
+    def _event(self, command: PublishCommand, now: datetime) -> Event:
+        return Event(
             id=command.id or EventId(self._mint_event_id()),
             tenant_id=command.tenant_id,
             topic=command.topic,
@@ -149,11 +161,8 @@ class Publisher:
             eligible_for_retry=command.eligible_for_retry,
             metadata=command.metadata,
             data=command.data,
+            destination_id=command.destination_id or DestinationId(""),
         )
-        chosen = self._matcher.select(candidates, event, command.destination_id)
-        if not chosen:
-            return event
-        return msgspec.structs.replace(event, matched_destination_ids=tuple([destination.id for destination in chosen]))
 
     def _acceptance(self, command: PublishCommand, event: Event) -> Acceptance:
         deduplicate = command.id is not None
@@ -165,7 +174,13 @@ class Publisher:
     async def _accept(
         self, accepted: Sequence[tuple[int, Acceptance]], results: list[PublishResult | Exception], now: datetime
     ) -> None:
-        outcomes = await self._ledger.accept_many([acceptance for _, acceptance in accepted])
+        try:
+            outcomes = await self._ledger.accept_many([acceptance for _, acceptance in accepted])
+        except Unavailable:
+            for _, acceptance in accepted:
+                if _received.wanted():
+                    self._log(acceptance.event, now, enqueue_failed=True)
+            raise
         for (index, acceptance), outcome in zip(accepted, outcomes, strict=True):
             event = acceptance.event
             if outcome.contended:
@@ -175,18 +190,10 @@ class Publisher:
                 results[index] = PublishResult(
                     id=event.id, duplicate=True, destination_ids=event.matched_destination_ids
                 )
-                continue
-            if self._lanes is not None:
+            elif self._lanes is not None:
                 self._hand_on(self._lanes, acceptance, outcome, now)
             if _received.wanted():
-                _received.write(
-                    event_id=event.id,
-                    tenant_id=event.tenant_id,
-                    topic=event.topic,
-                    matched_destination_count=len(event.matched_destination_ids),
-                    matched_destination_ids=event.matched_destination_ids,
-                    event_received_at=now.isoformat(),
-                )
+                self._log(event, now, duplicate=outcome.duplicate)
 
     def _hand_on(self, lanes: Lanes, acceptance: Acceptance, outcome: Accepted, now: datetime) -> None:
         event = acceptance.event
@@ -194,3 +201,25 @@ class Publisher:
         for destination_id in event.matched_destination_ids:
             if destination_id not in acceptance.lease_to:
                 lanes.tasks_wait(LaneKey(event.tenant_id, destination_id), now)
+
+    def _log(self, event: Event, now: datetime, *, duplicate: bool = False, **failed: bool) -> None:
+        """Args:
+        failed: `match_failed` or `enqueue_failed`, for an event that could not be accepted.
+        """
+        matched = event.matched_destination_ids
+        enqueued = () if duplicate or failed else matched
+        fields: dict[str, object] = {
+            "event_id": event.id,
+            "tenant_id": event.tenant_id,
+            "topic": event.topic,
+            "matched_destination_count": len(matched),
+            "matched_destination_ids": matched,
+            "enqueued_destination_count": len(enqueued),
+            "enqueued_destination_ids": enqueued,
+            "duplicate": duplicate,
+            "event_received_at": format_time(now),
+            "duration_ms": (self._clock() - now) // timedelta(milliseconds=1),
+        }
+        if event.destination_id:
+            fields["destination_id"] = event.destination_id
+        _received.write(**fields, **failed)

@@ -1,6 +1,7 @@
 """Accepting events."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
@@ -13,11 +14,13 @@ from outpost.domain.destination import Destination
 from outpost.domain.errors import BacklogFull, CannotUnseal, ValidationFailed
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, TenantId
+from outpost.pipeline import publish as module
 from outpost.pipeline.lanes import LaneLimits, Lanes
 from outpost.pipeline.match import Matcher
 from outpost.pipeline.publish import PublishCommand, Publisher, PublishResult
 from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.stores.ledger.memory import MemoryLedger
+from outpost.telemetry.event_lines import EventLine
 
 ACME = TenantId("acme")
 
@@ -168,6 +171,7 @@ async def test_a_pinned_destination_must_still_want_the_event(world: World) -> N
     assert isinstance(wanted, PublishResult)
     assert isinstance(unwanted, PublishResult)
     assert (list(wanted.destination_ids), list(unwanted.destination_ids)) == (["created"], [])
+    assert [event.destination_id for event in world.events] == ["created"]
 
 
 async def test_a_duplicate_still_tells_who_matches_now(world: World) -> None:
@@ -199,3 +203,49 @@ async def test_a_tenant_whose_destinations_cannot_be_read_does_not_hold_up_the_o
     assert isinstance(results[0], CannotUnseal)
     assert isinstance(results[1], PublishResult)
     assert [event.tenant_id for event in world.events] == [ACME]
+
+
+@pytest.fixture
+def every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no line be left out because other tests published within the same second."""
+    monkeypatch.setattr(module, "_received", EventLine(logging.getLogger("outpost.publish"), "event.received"))
+
+
+def _told(caplog: pytest.LogCaptureFixture, *names: str) -> list[tuple[object, ...]]:
+    """Return these fields of each line about an event that was received, and None where there is no such field."""
+    lines = [vars(record)["fields"] for record in caplog.records if record.message == "event.received"]
+    return [tuple(fields.get(name) for name in names) for fields in lines]
+
+
+@pytest.mark.usefixtures("every_line")
+async def test_a_line_tells_what_became_of_each_event(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        for command in (
+            a_command(id=EventId("evt_1")),
+            a_command(id=EventId("evt_1")),
+            a_command(id=EventId("evt_2"), topic="user.updated", destination_id=DestinationId("created")),
+        ):
+            await world.publish(command)
+
+    names = ("event_id", "matched_destination_count", "enqueued_destination_ids", "duplicate", "destination_id")
+    assert _told(caplog, *names) == [
+        ("evt_1", 2, ("all", "created"), False, None),
+        ("evt_1", 2, (), True, None),
+        ("evt_2", 0, (), False, "created"),
+    ]
+    assert _told(caplog, "event_received_at", "duration_ms") == [("2026-01-02T03:04:05Z", 0)] * 3
+
+
+@pytest.mark.usefixtures("every_line")
+async def test_a_line_tells_why_an_event_was_not_accepted(caplog: pytest.LogCaptureFixture) -> None:
+    full = World(backlog_limit=0)
+    full.by_tenant[ACME] = [a_destination("all")]
+    full.unreadable = {TenantId("broken")}
+
+    with caplog.at_level("INFO"):
+        await full.publish(a_command(tenant_id=TenantId("broken")))
+        with pytest.raises(BacklogFull):
+            await full.publish(a_command())
+
+    names = ("tenant_id", "matched_destination_ids", "enqueued_destination_ids", "match_failed", "enqueue_failed")
+    assert _told(caplog, *names) == [("broken", (), (), True, None), (ACME, ("all",), (), None, True)]

@@ -1,12 +1,21 @@
 """ClickHouse over this program's HTTP client."""
 
 from outpost.clients.clickhouse import Answer, ClickHouse, NoAnswer, Transport
-from outpost.clients.http import DeadlineExceeded, HttpClient, HttpError, Url
+from outpost.clients.http import DeadlineExceeded, HttpClient, HttpError, InvalidUrl, Url
 from outpost.config.clickhouse import ClickHouseSettings
+from outpost.domain.errors import ConfigurationError
 
 
 def clickhouse_client(settings: ClickHouseSettings, http: HttpClient) -> ClickHouse:
-    """Return a client for the configured database; it lives as long as `http`."""
+    """Return a client for the configured database; it lives as long as `http`.
+
+    Raises:
+        ConfigurationError: The address cannot be read.
+    """
+    try:
+        Url.parse(settings.http_url)
+    except InvalidUrl as error:
+        raise ConfigurationError(f"ClickHouse: {error} ({settings.http_url_origin})") from None
     return ClickHouse(
         http_transport(http),
         url=settings.http_url,

@@ -171,4 +171,6 @@ def _of_the_server(address: str, error: Exception) -> PostgresError:
 def _first_line(error: Exception) -> str:
     if isinstance(error, ConnectionError) and error.errno:
         return os.strerror(error.errno).lower()
+    if isinstance(error, OSError) and error.strerror:  # a name that nobody knows, a file for TLS that is not there
+        return error.strerror.lower()
     return str(error.args[0] if error.args else error).partition("\n")[0]

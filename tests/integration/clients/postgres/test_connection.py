@@ -99,8 +99,16 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 
 async def test_a_name_without_an_address_is_unavailable() -> None:
-    with pytest.raises(Unavailable, match=r"nowhere\.invalid:5432"):
+    with pytest.raises(Unavailable, match=r"nowhere\.invalid:5432/outpost: unavailable: [a-z]"):
         async with connect(Target.parse("postgres://nowhere.invalid/outpost"), application="outpost"):
+            pass
+
+
+async def test_a_file_for_tls_that_is_missing_is_told_in_words() -> None:
+    target = Target.parse("postgres://127.0.0.1:1/outpost?sslmode=verify-full&sslrootcert=/no/such/file")
+
+    with pytest.raises(Unavailable, match="unavailable: no such file or directory"):
+        async with connect(target, application="outpost"):
             pass
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from outpost.clients.amqp import Properties
+from outpost.clients.postgres import Row, Target, connect
 from tests.support.postgres import PostgresServer
 from tests.support.process import OutpostProcess
 from tests.support.rabbitmq_queue import opened_channel, take
@@ -44,6 +45,11 @@ class Stores:
     def redis(self, *command: str) -> Any:
         """Run one command in the database of this set."""
         return self._redis.commands([("SELECT", self._database), command])[1]
+
+    async def rows(self, query: str) -> Sequence[Row]:
+        """Read the database."""
+        async with connect(Target.parse(self.settings["POSTGRES_URL"]), application="tests") as connection:
+            return await connection.fetch(query)
 
     async def send(self, queue: str, *bodies: bytes) -> None:
         """Put messages into a queue as another program does."""

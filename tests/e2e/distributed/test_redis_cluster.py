@@ -42,6 +42,7 @@ async def _until_recorded(outpost: OutpostProcess, tenant: str, wanted: list[tup
 async def test_tenants_on_every_server_get_their_events_and_retries(
     tmp_path: Path, on_cluster: Mapping[str, str], redis_cluster: RedisServerCluster, receiver: Receiver
 ) -> None:
+    """FIX-8: deliveries that fail are tried again there too."""
     receiver.fail_once_each("/hook")
     async with running_distributed(tmp_path, on_cluster) as outpost:
         destinations = {tenant: await outpost.destination(tenant, receiver.url("/hook")) for tenant in _TENANTS}

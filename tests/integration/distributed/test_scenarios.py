@@ -224,9 +224,12 @@ async def test_no_secret_lies_open_in_any_store(fleet: Fleet, receiver: Receiver
     stored = b"".join(
         repr(fleet.stores.redis("DUMP", key.decode())).encode() for key in fleet.stores.redis("KEYS", "*")
     )
+    rows = await fleet.stores.rows("SELECT events::text FROM events UNION ALL SELECT attempts::text FROM attempts")
+    logged = "".join(row[0] for row in rows).encode()
     printed = b"".join(process.log.read_bytes() for process in fleet.processes.values())
+    assert published["id"].encode() in logged
     for secret in (shown["credentials"]["secret"].encode(), b"very-secret"):
-        assert secret not in stored + printed
+        assert secret not in stored + logged + printed
 
 
 @pytest.mark.parametrize("version", ["1.5.0", "1.7.0"])

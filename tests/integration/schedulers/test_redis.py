@@ -46,6 +46,8 @@ async def until_available(call: Callable[[], Awaitable[object]]) -> None:
 
 
 async def test_forgotten_scripts_have_no_effect(scheduler: RedisRetryScheduler, redis: Redis) -> None:
+    """FIX-7."""
+
     async def forget() -> None:
         for node in await redis.nodes():
             await node.command("SCRIPT", "FLUSH")
@@ -165,6 +167,7 @@ async def test_an_entry_without_a_body_is_removed(scheduler: RedisRetryScheduler
 async def test_giving_up_is_logged_with_all_that_finds_the_entry(
     scheduler: RedisRetryScheduler, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """FIX-23."""
     await scheduler.schedule_many([a_plan()])
     await redis.command("HSET", name_of(redis, ":Q"), f"{ID}:rc", 5)
 

@@ -122,6 +122,7 @@ async def test_the_dead_letters_are_a_queue_of_their_own(single: Redis) -> None:
 
 
 async def test_on_a_cluster_every_key_has_the_queue_in_braces(cluster: Redis) -> None:
+    """FIX-8: so they lie in one slot, and one script can change them."""
     scheduler = a_scheduler(cluster, on_cluster=True)
     await scheduler.schedule_many([a_plan()])
     await cluster.command("HSET", "dp_001:rsmq:{deliverymq-retry}:Q", f"{ID}:rc", 5)
@@ -143,6 +144,7 @@ async def test_on_a_cluster_every_key_has_the_queue_in_braces(cluster: Redis) ->
 
 
 async def test_what_the_queue_was_made_with_stays_and_what_is_configured_counts(single: Redis) -> None:
+    """FIX-34."""
     await single.command("HSET", CONTENT, "vt", 5, "delay", 0, "maxsize", 65536, "created", 1, "modified", 1)
     scheduler = a_scheduler(single, visibility=HOUR)
     await scheduler.schedule_many([a_plan()])

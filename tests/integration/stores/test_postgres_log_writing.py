@@ -58,6 +58,7 @@ def an_entry(event_id: str, attempt_id: str, *, event: dict[str, Any] | None = N
 async def test_one_poisoned_entry_among_500_is_named_and_the_others_are_stored(
     writer: PostgresLogWriter, store: PostgresLogStore, poison: LoggedAttempt
 ) -> None:
+    """FIX-12."""
     batch = entries(500)
     batch[317] = poison
 

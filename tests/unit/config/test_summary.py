@@ -93,3 +93,11 @@ def test_effective_values_are_shown() -> None:
     assert fields["profile"] == "none"
     assert fields["idgen_type"] == "automatic"
     assert shown(REDIS_HOST="h")["idgen_type"] == "uuidv4"
+
+
+@pytest.mark.parametrize("text", ["disable_telemetry: true\n", "telemetry: {disabled: true}\n"])
+def test_either_switch_disables_usage_reporting(tmp_path: Path, text: str) -> None:
+    """FIX-31."""
+    (tmp_path / ".outpost.yaml").write_text(text)
+
+    assert summary(load_settings(environ={}, cwd=tmp_path))["telemetry_disabled"] is True

@@ -32,6 +32,7 @@ def test_no_retries_means_none() -> None:
 
 @pytest.mark.parametrize("interval", [timedelta(seconds=1), timedelta(days=60), timedelta.max])
 def test_an_exponential_delay_ends_at_the_longest(interval: timedelta) -> None:
+    """FIX-16: a longer one could not be stored."""
     policy = RetryPolicy(interval=interval, max_retries=10_000)
 
     assert [policy.delay_after(number) for number in (40, 10_000)] == [LONGEST_DELAY, LONGEST_DELAY]

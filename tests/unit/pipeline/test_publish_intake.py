@@ -88,6 +88,7 @@ async def test_what_was_accepted_does_not_come_again() -> None:
 async def test_what_can_never_be_accepted_is_refused_once_and_holds_up_nobody(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """FIX-30."""
     broker, publishing = MemoryBroker(), Publishing()
     publishing.errors["bad"] = [error]
     broker.add([b"one", b"broken", b"bad", b"two"])

@@ -111,6 +111,7 @@ async def test_a_failure_is_logged_with_the_workers_name_and_cause(caplog: pytes
 async def test_a_worker_is_not_well_before_its_start_between_its_runs_and_after_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """FIX-25: health says so."""
     scripted = Scripted(RuntimeError("bug"))
     supervisor = Supervisor([_worker(scripted.run, "one", "two")])
     between: list[tuple[bool, object]] = []

@@ -40,6 +40,19 @@ def test_a_cursor_of_the_reference_is_read(kind: CursorKind) -> None:
     assert position == Position(START.replace(microsecond=678_000), "id:with::colons")
 
 
+@pytest.mark.parametrize(
+    ("kind", "cursor", "id_"),
+    [
+        (CursorKind.EVENTS, "1f3NIeN6a1j8EG15co8Vrp7HTTs8Nm5Y2VbAR", "evt_1"),
+        (CursorKind.ATTEMPTS, "1c14LYHrgflBNsVKipII8qoi28fUdVH1MbXHj", "atm_1"),
+        (CursorKind.TENANTS, "gC02baKQeaZ25qS56GFBzs2drdK", ""),
+    ],
+)
+def test_golden_cursors_are_read(kind: CursorKind, cursor: str, id_: str) -> None:
+    """Golden fixture F7."""
+    assert decode_cursor(kind, cursor, reading="desc") == Position(START.replace(microsecond=678_000), id_)
+
+
 @pytest.mark.parametrize(("reading", "id_"), [("desc", ""), ("asc", "\U0010ffff")])
 def test_a_tenant_cursor_of_the_reference_goes_on_behind_its_instant(reading: Direction, id_: str) -> None:
     cursor = to_base62(b"tntv01:1767323045678")

@@ -1,5 +1,7 @@
 """The client for the configured Redis."""
 
+from contextlib import aclosing
+
 import pytest
 
 from outpost.clients.redis import RedisNotConnected
@@ -16,9 +18,9 @@ async def test_the_certificate_of_a_server_counts_unless_that_is_switched_off(re
     trusting = RedisSettings(port=port, tls_enabled=True, tls_ca_file=str(certificates.ca_file))
     careless = RedisSettings(port=port, tls_enabled=True, tls_verify=False)
 
-    async with redis_client(RedisSettings(port=port, tls_enabled=True), name="outpost") as redis:
+    async with aclosing(redis_client(RedisSettings(port=port, tls_enabled=True), name="outpost")) as redis:
         with pytest.raises(RedisNotConnected, match="TLS failed"):
             await redis.command("PING")
     for settings in (trusting, careless):
-        async with redis_client(settings, name="outpost") as redis:
+        async with aclosing(redis_client(settings, name="outpost")) as redis:
             assert await redis.command("PING") == b"PONG"

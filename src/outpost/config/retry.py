@@ -44,6 +44,17 @@ class RetrySettings(Section, frozen=True, kw_only=True):
             shown="retry_max_limit",
         ),
     ] = 10
+    jitter_percent: Annotated[
+        int,
+        Key(
+            "RETRY_JITTER_PERCENT",
+            "retry_jitter_percent",
+            "Each delay is made longer by a random part of itself, this much at most, so that what failed in one "
+            "outage does not come back all at once.",
+            unit="percent",
+            maximum=100,
+        ),
+    ] = 0
     poll_backoff_ms: Annotated[
         int,
         Key(
@@ -74,6 +85,7 @@ class RetrySettings(Section, frozen=True, kw_only=True):
             schedule=tuple(timedelta(seconds=seconds) for seconds in self.schedule_seconds),
             interval=timedelta(seconds=self.interval_seconds),
             max_retries=self.max_limit,
+            jitter=self.jitter_percent / 100,
         )
 
     @property

@@ -19,20 +19,30 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         schedule: Delay after the first, second, ... failed attempt. Empty means exponential.
         interval: First delay of the exponential schedule; each later one is twice as long.
         max_retries: Retries after the first attempt; the length of `schedule` when there is one.
+        jitter: How much longer than it says a delay may become, as a part of it.
     """
 
     schedule: tuple[timedelta, ...] = ()
     interval: timedelta = timedelta(seconds=30)
     max_retries: int = 10
+    jitter: float = 0.0
 
     def retries_allowed(self) -> int:
         return len(self.schedule) or self.max_retries
 
-    def delay_after(self, attempt_number: int) -> timedelta | None:
-        """Return how long to wait after failed attempt `attempt_number` (from 1), or None to stop."""
+    def delay_after(self, attempt_number: int, *, chance: float = 0.0) -> timedelta | None:
+        """Return how long to wait after failed attempt `attempt_number` (from 1), or None to stop.
+
+        Args:
+            chance: From 0 to 1: how much of the jitter this delay gets.
+        """
         step = max(attempt_number, 1)
         if step > self.retries_allowed():
             return None
+        delay = self._delay(step)
+        return min(delay + delay * (self.jitter * chance), LONGEST_DELAY) if self.jitter else delay
+
+    def _delay(self, step: int) -> timedelta:
         if self.schedule:
             return min(self.schedule[step - 1], LONGEST_DELAY)
         factor = 2 ** min(step - 1, _MOST_DOUBLINGS)

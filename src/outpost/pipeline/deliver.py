@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -51,12 +52,17 @@ class Deliverer:
         retry_policy: RetryPolicy,
         mint_attempt_id: MintId,
         clock: Clock,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        """Args:
+        chance: Returns a number from 0 to 1, a new one each time: how much longer a retry waits.
+        """
         self._tenants = tenants
         self._senders = senders
         self._retry_policy = retry_policy
         self._mint_attempt_id = mint_attempt_id
         self._clock = clock
+        self._chance = chance
 
     async def deliver(self, leased: LeasedTask, destinations: Sequence[Destination] | None = None) -> Settlement:
         """Deliver one task and say how it ended.
@@ -110,7 +116,7 @@ class Deliverer:
         now = self._clock()
         retry_at = None
         if result.status is AttemptStatus.FAILED and task.event.eligible_for_retry:
-            delay = self._retry_policy.delay_after(task.attempt_number)
+            delay = self._retry_policy.delay_after(task.attempt_number, chance=self._chance())
             retry_at = None if delay is None else now + delay
         attempt = Attempt(
             id=AttemptId(self._mint_attempt_id()),

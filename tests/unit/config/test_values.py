@@ -181,6 +181,12 @@ def test_without_a_schedule_retries_double_from_the_interval() -> None:
     assert [policy.delay_after(n) for n in (1, 2, 3)] == [timedelta(seconds=2), timedelta(seconds=4), None]
 
 
+def test_jitter_is_off_until_a_share_is_given() -> None:
+    """FIX-24."""
+    assert load().retry.policy().jitter == 0
+    assert load(RETRY_JITTER_PERCENT="25").retry.policy().jitter == 0.25
+
+
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [

@@ -49,3 +49,18 @@ def test_a_scheduled_delay_ends_at_the_longest() -> None:
 @pytest.mark.parametrize("number", [0, -1])
 def test_a_number_from_damaged_data_counts_as_the_first(number: int) -> None:
     assert RetryPolicy().delay_after(number) == timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.0, 30), (0.5, 33), (1.0, 36)])
+def test_jitter_makes_a_delay_longer_by_a_part_of_it(chance: float, expected: int) -> None:
+    """FIX-24."""
+    assert RetryPolicy(jitter=0.2).delay_after(1, chance=chance) == timedelta(seconds=expected)
+
+
+def test_without_jitter_chance_changes_nothing() -> None:
+    """FIX-24: off unless it is asked for."""
+    assert RetryPolicy().delay_after(1, chance=1.0) == timedelta(seconds=30)
+
+
+def test_with_jitter_a_delay_ends_at_the_longest() -> None:
+    assert RetryPolicy(schedule=(LONGEST_DELAY,), jitter=1.0).delay_after(1, chance=1.0) == LONGEST_DELAY

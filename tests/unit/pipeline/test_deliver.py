@@ -121,6 +121,24 @@ async def test_a_failure_plans_the_next_attempt_of_the_schedule(
     assert settlement.retry_at == START + timedelta(seconds=seconds)
 
 
+async def test_retries_of_one_outage_are_spread_where_that_is_wanted(world: World) -> None:
+    """FIX-24."""
+    chances = [0.0, 1.0]
+    deliverer = Deliverer(
+        tenants=_Tenants(world),
+        senders=world,
+        retry_policy=RetryPolicy(schedule=(timedelta(seconds=10),), jitter=0.5),
+        mint_attempt_id=lambda: "atm_1",
+        clock=lambda: START,
+        chance=lambda: chances.pop(0),
+    )
+    world.results = [FAILURE, FAILURE]
+
+    settlements = [await deliverer.deliver(leased()) for _ in range(2)]
+
+    assert [settlement.retry_at for settlement in settlements] == [START + timedelta(seconds=n) for n in (10, 15)]
+
+
 async def test_the_last_failure_of_the_schedule_ends_the_task(world: World, deliverer: Deliverer) -> None:
     world.results = [FAILURE]
 

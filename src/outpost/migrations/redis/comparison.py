@@ -40,11 +40,16 @@ class Found:
         if len(self.differences) < _TOLD:
             self.differences.append(f"{shown(key)} {how}")
 
-    def check(self, population: int, note: str = "", repair: str = "") -> Check:
+    def check(self, scale: float, note: str = "", repair: str = "") -> Check:
+        """Return what was found.
+
+        Args:
+            scale: For how many records there are each one compared stands.
+        """
         return Check(
             name=self.name,
             compared=self.compared,
-            population=max(population, self.compared),
+            population=round(self.compared * scale),
             different=self.different,
             differences=self.differences,
             note=note,

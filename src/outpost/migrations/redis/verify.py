@@ -48,22 +48,22 @@ class Verifier:
     async def verify(self, request: VerifyRequest, states: Sequence[MigrationState]) -> Sequence[Check]:
         comparison = await self._comparison(whole=request.full)
         old = not self._context.keys.prefix
-        population = 0
+        scale = 1.0
         room = asyncio.Semaphore(_PAGES)
         try:
             async with asyncio.TaskGroup() as group:
-                async for keys, there in self._chosen(request, old=old):
-                    population = max(there, population)
+                async for keys, each_is_one_of in self._chosen(request, old=old):
+                    scale = each_is_one_of
                     await room.acquire()
                     group.create_task(comparison.page(keys)).add_done_callback(lambda _: room.release())
         except BaseExceptionGroup as errors:
             raise first_of(errors) from None
         checks = [_applied(states), *await self._books()]
         if 1 in await self._done():
-            checks.append(self._copies(comparison, population, full=request.full))
+            checks.append(self._copies(comparison, scale, full=request.full))
         for number, found in ((2, comparison.times), (3, comparison.entities)):
             if number in await self._done():
-                checks.append(found.check(0 if request.full else population))
+                checks.append(found.check(scale))
         if request.full:
             await self._keep(checks, comparison)
         return [*checks, *await self._cleaned()]
@@ -94,14 +94,16 @@ class Verifier:
         text = (await self._context.hash(self._context.keys.store)).get("verified")
         return msgspec.json.decode(text, type=Verified) if text else None
 
-    async def _chosen(self, request: VerifyRequest, *, old: bool) -> AsyncGenerator[tuple[Sequence[bytes], int]]:
+    async def _chosen(self, request: VerifyRequest, *, old: bool) -> AsyncGenerator[tuple[Sequence[bytes], float]]:
+        """Yield keys, and for how many records there are each of them stands: 1 if all are chosen."""
         if request.full:
             async for keys in survey.pages(self._context, old=old):
-                yield keys, 0
+                yield keys, 1.0
             return
         portion = await survey.sample(self._context, request.sample, seed=request.seed, old=old)
+        scale = 1.0 if portion.whole else max(portion.population / max(len(portion.keys), 1), 1.0)
         for start in range(0, len(portion.keys), 1_000):
-            yield portion.keys[start : start + 1_000], portion.population
+            yield portion.keys[start : start + 1_000], scale
 
     async def _comparison(self, *, whole: bool = False) -> Comparison:
         recorded = await self._states.read()
@@ -137,7 +139,7 @@ class Verifier:
             )
         ]
 
-    def _copies(self, comparison: Comparison, population: int, *, full: bool) -> Check:
+    def _copies(self, comparison: Comparison, scale: float, *, full: bool) -> Check:
         counts = comparison.verdicts
         words: dict[Verdict, str] = {
             "changed": "changed since",
@@ -151,7 +153,7 @@ class Verifier:
             comparison.copies.different += counts["unknown"]
             comparison.copies.differences.append("no old record has a new one: 001 is recorded as applied, but is not")
         repair = f"redis-cli DEL {self._context.keys.state('001_hash_tags')}, then: outpost migrate apply"
-        return comparison.copies.check(0 if full else population, "; ".join(notes), repair)
+        return comparison.copies.check(scale, "; ".join(notes), repair)
 
     def _falsely_applied(self, comparison: Comparison) -> bool:
         return comparison.verdicts["unknown"] > 0 and comparison.counterparts == 0
@@ -188,12 +190,12 @@ class Verifier:
 
 
 def _applied(states: Sequence[MigrationState]) -> Check:
-    missing = [state.id for state in states if not state.satisfied]
+    missing = [state for state in states if not state.satisfied]
     return Check(
         name="redis: migrations applied",
         compared=len(states),
         population=len(states),
         different=len(missing),
-        differences=[f"{id_} is pending" for id_ in missing],
+        differences=[f"{state.id} is {state.state}" for state in missing],
         repair="outpost migrate apply" if missing else "",
     )

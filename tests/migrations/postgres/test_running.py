@@ -224,16 +224,38 @@ async def test_a_read_only_database_is_refused(database: PostgresDatabase) -> No
     assert not all(check.ok for check in await database.coordinator().doctor())
 
 
-async def test_a_server_that_is_away_or_a_wrong_password_is_unreachable(database: PostgresDatabase) -> None:
-    wrong = database.url.replace("p%40ss", "wrong")
+async def test_a_server_that_is_away_is_unreachable_and_the_message_says_what_to_check(
+    database: PostgresDatabase,
+) -> None:
     away = database.url.replace(f":{database.target.ports[0]}/", ":1/")
 
-    for url in (wrong, away):
-        with pytest.raises(Unreachable) as failure:
+    with pytest.raises(Unreachable, match="check POSTGRES_URL") as failure:
+        await database.coordinator(url=away).pending()
+
+    assert failure.value.exit_code == 17
+    assert database.target.password not in str(failure.value)
+
+
+async def test_a_wrong_password_and_a_missing_database_are_refused_with_what_to_correct(
+    database: PostgresDatabase,
+) -> None:
+    wrong = database.url.replace("p%40ss", "wrong")
+    missing = database.url.replace(f"/{database.target.database}?", "/nowhere?")
+
+    for url, remedy in ((wrong, "correct user and password"), (missing, "create it, or name another")):
+        with pytest.raises(Refused, match=remedy) as failure:
             await database.coordinator(url=url).pending()
 
-        assert failure.value.exit_code == 17
+        assert failure.value.exit_code == 16
+        assert "POSTGRES_URL" in str(failure.value)
         assert database.target.password not in str(failure.value)
+
+
+async def test_a_run_to_a_step_that_is_behind_the_database_changes_nothing(database: PostgresDatabase) -> None:
+    await database.apply(until=4)
+
+    assert await database.apply(until=3) == []
+    assert await database.value("SELECT version FROM schema_migrations") == 4
 
 
 async def test_an_old_transaction_on_the_tables_is_found_beforehand(

@@ -81,7 +81,13 @@ def as_migration_error(error: PostgresError) -> MigrationError:
     match error:
         case PermissionDenied():
             return Refused(f"{error}; `outpost migrate doctor` shows the GRANT that is missing")
-        case Unavailable() | AccessDenied() | DatabaseNotFound() | TransactionAborted():
+        case AccessDenied():
+            return Refused(f"{error}; correct user and password in POSTGRES_URL")
+        case DatabaseNotFound():
+            return Refused(f"{error}; create it, or name another in POSTGRES_URL")
+        case Unavailable() if not error.sqlstate:  # nobody answered: it is no server's own trouble
+            return Unreachable(f"{error}; check POSTGRES_URL, that the server runs, and the network from here")
+        case Unavailable() | TransactionAborted():
             return Unreachable(str(error))
         case _:
             return MigrationError(str(error))

@@ -153,6 +153,11 @@ async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
         await _coordinator(path).pending()
 
 
+async def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="is a folder; name a file"):
+        await sqlite_line(tmp_path).states()
+
+
 async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"nowhere does not exist; create it first"):
         await _coordinator(tmp_path / "nowhere" / "outpost.db").apply(ApplyRequest())

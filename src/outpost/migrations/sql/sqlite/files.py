@@ -23,6 +23,8 @@ class LocalFile:
 
     def exists(self) -> bool:
         """Say whether there is anything to read: a missing or empty file holds nothing."""
+        if self.path.is_dir():
+            raise Unreachable(f"SQLITE_PATH {self.path} is a folder; name a file in it")
         try:
             return self.path.stat().st_size > 0
         except FileNotFoundError:

@@ -117,7 +117,7 @@ class Applier:
         for migration in group:
             count = left.get(migration.name, 0)
             if count or waiting_for:
-                detail = f"{count} records left aside wait for a decision" if count else f"waits for {waiting_for}"
+                detail = f"{_records(count)} left aside, for a decision" if count else f"waits for {waiting_for}"
                 await self._states.stopped(self._run, [migration], "parked", detail, books)
                 waiting_for = waiting_for or migration.name
                 continue
@@ -131,7 +131,7 @@ class Applier:
         if waiting_for:
             total = sum(left.values())
             raise DecisionNeeded(
-                f"{total} records of redis could not be understood and were left as they are; everything else is done. "
+                f"{_records(total)} of redis could not be understood and stay as they were; everything else is done. "
                 "See: outpost migrate quarantine list, then retry or accept them and run: outpost migrate apply"
             )
         return applied
@@ -142,3 +142,7 @@ class Applier:
             await self._context.remember(
                 self._context.keys.store, self._run.fence, {"changed_by": self._run.owner.run, "verified": ""}
             )
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count:,} records"

@@ -73,7 +73,8 @@ class Cleanup:
         pending = [state.id for state in states if not state.satisfied]
         if pending:
             raise Refused(
-                f"{', '.join(pending)} is pending, so the old data is still needed. Run: outpost migrate apply"
+                f"nothing was removed: the old data is needed while migrations are pending ({', '.join(pending)}). "
+                "Run: outpost migrate apply"
             )
         if not force:
             await self._refuse_if_needed(states)
@@ -101,15 +102,21 @@ class Cleanup:
         if verified is None or verified.different:
             found = "has found differences" if verified else "has not been made since the last change"
             raise Refused(
-                f"a full verification {found}; run: outpost migrate verify --full, or add --force to remove the old "
-                "data all the same"
+                f"nothing was removed: a full verification {found}; run: outpost migrate verify --full, or add --force "
+                "to remove the old data all the same"
             )
         now = datetime.now(UTC)
         applied = [state.applied_at for state in states if state.applied_at is not None]
         if applied and now - max(applied) < _SOAK:
-            raise Refused("the migration is less than a day old; wait, or add --force to remove the old data now")
+            raise Refused(
+                f"nothing was removed: the last migration ({max(applied):%Y-%m-%d %H:%M} UTC) is less than a day old; "
+                "run it again later, or now with --force"
+            )
         if needing := await self._servers():
-            raise Refused(f"servers that need the old data are alive: {', '.join(needing)}; stop them, or add --force")
+            raise Refused(
+                f"nothing was removed: servers that need the old data are alive: {', '.join(needing)}; stop them, or "
+                "add --force"
+            )
 
     async def _servers(self) -> Sequence[str]:
         """Return the servers that live and read an older form: `{name: "<seconds> <format>"}`, by its clock."""

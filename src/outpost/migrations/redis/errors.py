@@ -4,7 +4,7 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from outpost.clients.redis import RedisReplyError, RedisUnavailable
+from outpost.clients.redis import RedisNotReady, RedisReplyError, RedisUnavailable
 from outpost.migrations.errors import MigrationError, Refused, Unreachable
 
 _REPAIRS = {
@@ -14,7 +14,14 @@ _REPAIRS = {
     "READONLY": "connect to the primary: this is a read-only replica",
     "OOM": "raise maxmemory, then run it again; what was done is kept",
     "MISCONF": "Redis cannot save to disk: mend that, then run it again; what was done is kept",
+    "MOVED": "this is a node of a Redis Cluster: set REDIS_CLUSTER_ENABLED=true",
 }
+_REPAIRS_BY_TEXT = {
+    "cluster support disabled": "this is a single server: set REDIS_CLUSTER_ENABLED=false",
+    "DB index is out of range": "set REDIS_DATABASE to one that the server has; a cluster has only 0",
+}
+_NO_CONNECTION = "check REDIS_HOST, REDIS_PORT and REDIS_TLS_ENABLED, that the server runs, and the network from here"
+_NO_TRUST = "see REDIS_TLS_CA_FILE and REDIS_TLS_VERIFY"
 
 
 _IN_SCRIPT = re.compile(r"Error running script.*?-([A-Z]+) ", re.DOTALL)
@@ -41,9 +48,19 @@ def redis_errors() -> Generator[None]:
     try:
         yield
     except RedisUnavailable as error:
-        raise Unreachable(f"redis {error}") from None
+        raise Unreachable(f"redis {error}{_remedy(error)}") from None
     except RedisReplyError as error:
-        repair = _REPAIRS.get(code_of(error))
+        repair = _REPAIRS.get(code_of(error)) or _repair_by_text(error)
         if repair is None:
             raise MigrationError(f"redis {error}") from None
-        raise Refused(f"redis {error}; {repair}") from None
+        raise Refused(f"redis {str(error).rstrip('.')}; {repair}") from None
+
+
+def _remedy(error: RedisUnavailable) -> str:
+    if isinstance(error, RedisNotReady):  # it answers, and says itself what it waits for
+        return ""
+    return f"; {_NO_TRUST if error.detail.startswith('TLS failed') else _NO_CONNECTION}"
+
+
+def _repair_by_text(error: RedisReplyError) -> str | None:
+    return next((repair for text, repair in _REPAIRS_BY_TEXT.items() if text in error.message), None)

@@ -11,6 +11,8 @@ from outpost.migrations.run import Run
 TRANSIENT_REPLIES = frozenset(("OOM", "MISCONF", "NOREPLICAS", "READONLY"))
 """The server refuses writes for now: memory is full, it cannot save, replicas are away, or another takes its place."""
 
+_KEPT = "what was done is kept, run it again"
+
 
 @contextmanager
 def translated(run: Run | None = None) -> Generator[None]:
@@ -30,7 +32,7 @@ def migration_error(error: RedisError, run: Run | None = None) -> MigrationError
     if isinstance(error, RedisReplyError) and error.code == "FENCED":
         if run is not None:
             run.lose(error.message)
-        return LeaseLost(f"{error.message}; what was done is kept, run it again")
+        return LeaseLost(f"{error.message}, or the lock was revoked (outpost migrate history tells); {_KEPT}")
     try:
         with redis_errors():
             raise error

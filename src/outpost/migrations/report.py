@@ -151,6 +151,7 @@ class LineStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         preserved: Old data that waits for `cleanup`, in words; empty when there is none.
+        last_run: The newest entry of its history.
     """
 
     line: str
@@ -161,6 +162,7 @@ class LineStatus(msgspec.Struct, frozen=True, kw_only=True):
     books: Sequence[Books] = ()
     quarantined: int = 0
     preserved: str = ""
+    last_run: "RunRecord | None" = None
 
     @property
     def pending(self) -> Sequence[MigrationState]:

@@ -6,6 +6,7 @@ from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.keys import ToolKeys, key_prefix
 from outpost.migrations.redis.lease import RedisLease
 from outpost.migrations.redis.line import RedisLine
+from outpost.migrations.redis.sealed import Opens
 from outpost.wiring.redis import redis_client
 
 
@@ -27,4 +28,22 @@ def redis_line(settings: Settings, timings: Timings) -> RedisLine:
         target=f"{kind}{settings.redis.host}:{settings.redis.port}{database}{deployment}",
         lease=RedisLease(beside, prefix=keys.prefix, timings=timings),
         close=close,
+        opens=_opens(settings.general.aes_encryption_secret),
     )
+
+
+def _opens(secret: str) -> Opens | None:
+    """Return what tries the secret on a sealed value; None without one."""
+    if not secret:
+        return None
+
+    def opens(sealed: bytes) -> bool:
+        from outpost.crypto import SealBroken, Sealer  # slow to import, and seldom needed
+
+        try:
+            Sealer(secret).open(sealed)
+        except SealBroken:
+            return False
+        return True
+
+    return opens

@@ -9,6 +9,9 @@ from tests.support.process import OutpostProcess
 from tests.support.redis_store import Data, RedisStore, snapshot
 
 APPLY = ("migrate", "apply", "--yes")
+SNAPSHOT_SECRET = "encryptionsecretencryptionsecret"
+"""What the credentials in the snapshots were sealed with."""
+
 Records = Mapping[bytes, tuple[str, object, bool]]
 
 
@@ -71,6 +74,7 @@ def configured(outpost: OutpostProcess, store: RedisStore, *, port: int | None =
     outpost.settings.pop("SQLITE_PATH", None)
     node = store.nodes[0]
     outpost.settings |= {"REDIS_HOST": node.host, "REDIS_PORT": str(port or node.port)}
+    outpost.settings["AES_ENCRYPTION_SECRET"] = SNAPSHOT_SECRET
     if len(store.nodes) > 1:
         outpost.settings["REDIS_CLUSTER_ENABLED"] = "true"
     return outpost

@@ -9,6 +9,7 @@ from outpost.migrations.errors import MigrationError, Refused
 from outpost.migrations.redis.preflight import NEEDED
 from tests.migrations.redis.outcomes import (
     APPLY,
+    SNAPSHOT_SECRET,
     assert_converges,
     assert_not_applied,
     configured,
@@ -17,7 +18,7 @@ from tests.migrations.redis.outcomes import (
 )
 from tests.migrations.redis.test_records import a_legacy_tenant
 from tests.support.process import OutpostProcess
-from tests.support.redis_store import RedisStore, Value, a_hash
+from tests.support.redis_store import RedisStore, Value, a_hash, snapshot
 from tests.support.servers import free_port
 from tests.support.servers.redis import RedisServer
 
@@ -118,7 +119,7 @@ async def test_records_that_need_a_decision_are_14(outpost: OutpostProcess, lega
     code, _, err = await outpost.run(*APPLY)
 
     assert code == 14
-    assert err.splitlines()[-1].startswith("Error: 1 records of redis could not be understood")
+    assert err.splitlines()[-1].startswith("Error: 1 record of redis could not be understood")
 
 
 async def test_a_server_that_may_evict_records_is_16(
@@ -148,6 +149,85 @@ async def test_a_missing_permission_is_16_and_names_the_command_that_grants_it(
     assert code == 16
     assert f"ACL SETUSER {USER} +copy +hscan" in line
     await assert_not_applied(legacy)
+
+
+async def test_the_doctor_names_the_grant_also_to_who_may_not_read_the_keys(
+    outpost: OutpostProcess, legacy: RedisStore
+) -> None:
+    legacy.nodes[0].command("ACL", "SETUSER", USER, "reset", "on", f">{PASSWORD}", "~*", "+@all", "-scan")
+    login = {"REDIS_USERNAME": USER, "REDIS_PASSWORD": PASSWORD}
+
+    try:
+        code, out, _ = await outpost.run("migrate", "doctor", **login)
+        refused, line = await _refused(outpost, **login)
+    finally:
+        legacy.nodes[0].command("ACL", "DELUSER", USER)
+
+    assert (code, refused) == (16, 16)
+    assert f"ACL SETUSER {USER} +scan" in out
+    assert f"ACL SETUSER {USER} +scan" in line
+
+
+async def test_a_secret_that_does_not_open_what_is_stored_is_16_and_not_shown(
+    outpost: OutpostProcess, single: RedisStore
+) -> None:
+    single.write(snapshot("v0.5.1"))
+    configured(outpost, single)
+
+    code, line = await _refused(outpost, AES_ENCRYPTION_SECRET="of another deployment")
+    await assert_not_applied(single)
+    right, *_ = await outpost.run(*APPLY, AES_ENCRYPTION_SECRET=SNAPSHOT_SECRET)
+
+    assert (code, right) == (16, 0)
+    assert "AES_ENCRYPTION_SECRET" in line
+    assert "of another deployment" not in line.replace("of another deployment's", "")
+
+
+async def test_a_cluster_that_is_taken_for_a_server_is_16_and_names_the_setting(
+    outpost: OutpostProcess, cluster: RedisStore
+) -> None:
+    configured(outpost, cluster)
+
+    answers = [
+        await _refused(outpost, "migrate", "list", REDIS_PORT=str(node.port), REDIS_CLUSTER_ENABLED="false")
+        for node in cluster.nodes
+    ]
+
+    assert {code for code, _ in answers} == {16}
+    assert all("set REDIS_CLUSTER_ENABLED=true" in line for _, line in answers)
+
+
+async def test_a_server_that_is_taken_for_a_cluster_is_16_and_names_the_setting(
+    outpost: OutpostProcess, legacy: RedisStore
+) -> None:
+    code, line = await _refused(outpost, REDIS_CLUSTER_ENABLED="true")
+
+    assert code == 16
+    assert "set REDIS_CLUSTER_ENABLED=false" in line
+
+
+async def test_a_database_that_the_server_has_not_is_16_and_names_the_setting(
+    outpost: OutpostProcess, legacy: RedisStore
+) -> None:
+    code, line = await _refused(outpost, REDIS_DATABASE="99")
+
+    assert code == 16
+    assert "set REDIS_DATABASE" in line
+
+
+async def test_a_file_of_authorities_that_cannot_be_read_is_64_and_named(
+    outpost: OutpostProcess, legacy: RedisStore
+) -> None:
+    code, line = await _refused(outpost, REDIS_TLS_ENABLED="true", REDIS_TLS_CA_FILE="/nowhere/ca.pem")
+
+    assert code == 64
+    assert "REDIS_TLS_CA_FILE: /nowhere/ca.pem" in line
+
+
+async def test_a_connection_that_fails_says_what_to_check(outpost: OutpostProcess, legacy: RedisStore) -> None:
+    _, line = await _refused(outpost, REDIS_PORT=str(free_port()))
+
+    assert "check REDIS_HOST, REDIS_PORT and REDIS_TLS_ENABLED" in line
 
 
 @pytest.mark.parametrize("command", sorted({needed[0] for needed in NEEDED}))

@@ -67,6 +67,16 @@ async def test_too_little_memory_for_the_copies_is_named(new_redis_server: Calla
     assert short["memory"].repair.startswith("CONFIG SET maxmemory ")
 
 
+async def test_a_full_server_is_said_to_be_full(new_redis_server: Callable[..., RedisServer]) -> None:
+    server = new_redis_server(settings={"maxmemory": "100kb"})
+    async with RedisClient(RedisOptions(host=server.host, port=server.port)) as client:
+        found = _by_topic(await preflight(client, Need()))
+
+    (difference,) = found["memory"].differences
+    assert difference.startswith("it is full (")
+    assert "of 102,400 bytes)" in difference
+
+
 async def test_each_missing_permission_is_named_with_the_grant(
     new_redis_server: Callable[..., RedisServer],
 ) -> None:
@@ -93,7 +103,7 @@ async def test_a_forbidden_info_is_a_note_and_no_refusal(new_redis_server: Calla
 
 
 async def test_a_wrong_secret_is_found_before_anything_begins(redis: RedisClient) -> None:
-    found = _by_topic(await preflight(redis, Need(opens_sample=lambda: False)))
+    found = _by_topic(await preflight(redis, Need(opens_sample=False)))
 
     assert not found["AES_ENCRYPTION_SECRET"].ok
 

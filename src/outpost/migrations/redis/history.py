@@ -34,6 +34,11 @@ class History:
         own = [msgspec.json.decode(decoded(fields)["record"], type=RunRecord) for _, fields in entries]
         return sorted([*await self._past(), *own], key=lambda run: run.started_at)
 
+    async def last(self) -> RunRecord | None:
+        """Return the newest run of this tool; cheap."""
+        entries = await self._context.redis.command("XREVRANGE", self._context.keys.history, "+", "-", "COUNT", 1)
+        return msgspec.json.decode(decoded(entries[0][1])["record"], type=RunRecord) if entries else None
+
     async def _past(self) -> Sequence[RunRecord]:
         """Return what older releases noted, found among the first keys; a very large store may hide some."""
         found: list[RunRecord] = []

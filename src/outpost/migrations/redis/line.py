@@ -1,8 +1,9 @@
 """The line of Redis migrations."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
-from outpost.clients.redis import RedisError
+from outpost.clients.redis import RedisError, RedisReplyError
 from outpost.migrations.lease import LeaseStore
 from outpost.migrations.line import VerifyRequest
 from outpost.migrations.redis.apply import Applier
@@ -10,11 +11,13 @@ from outpost.migrations.redis.books import books_from
 from outpost.migrations.redis.catalogue import MIGRATIONS
 from outpost.migrations.redis.cleanup import Cleanup
 from outpost.migrations.redis.context import Context
+from outpost.migrations.redis.errors import code_of
 from outpost.migrations.redis.failures import migration_error, translated
 from outpost.migrations.redis.history import History
 from outpost.migrations.redis.plan import Planner
 from outpost.migrations.redis.preflight import Need, preflight, refuse_unfit
 from outpost.migrations.redis.quarantine import RedisQuarantine
+from outpost.migrations.redis.sealed import Opens, opens_sample
 from outpost.migrations.redis.state import StateStore, state_of
 from outpost.migrations.redis.verify import Verifier
 from outpost.migrations.report import (
@@ -27,6 +30,8 @@ from outpost.migrations.report import (
     RunRecord,
 )
 from outpost.migrations.run import Run
+
+_T = TypeVar("_T")
 
 
 class RedisLine:
@@ -42,18 +47,21 @@ class RedisLine:
         target: str,
         lease: LeaseStore | None,
         close: Callable[[], Awaitable[None]],
+        opens: Opens | None = None,
     ) -> None:
         """Make a line; nothing is opened.
 
         Args:
             target: Which Redis, for people.
             close: Closes the connections.
+            opens: Says whether the configured secret opens a sealed value; None without a secret.
         """
         self.target = target
         self.lease = lease
         self.quarantine = RedisQuarantine(context)
         self._context = context
         self._close = close
+        self._opens = opens
         self._states = StateStore(context)
         self._history = History(context)
         self._verifier = Verifier(context)
@@ -69,7 +77,7 @@ class RedisLine:
                 each,
                 recorded[each.name],
                 prefix=self._context.keys.prefix,
-                running=holder.run if holder is not None else "",
+                running=holder.run if holder is not None and holder.alive else "",
                 note="recorded as done without the deployment's prefix, which does not say for which deployment"
                 if each.name in unprefixed
                 else "",
@@ -82,6 +90,7 @@ class RedisLine:
             recorded = await self._states.read()
             left = await self.quarantine.entries()
             preserved = await self._cleanup.preserved(recorded)
+            last_run = await self._history.last()
         books = [books_from(each.name, recorded[each.name]) for each in MIGRATIONS]
         return LineStatus(
             line=self.name,
@@ -92,6 +101,7 @@ class RedisLine:
             books=[each for each in books if each is not None],
             quarantined=sum(not entry.accepted for entry in left.values()),
             preserved=preserved,
+            last_run=last_run,
         )
 
     async def plan(self, *, quick: bool) -> Sequence[PlannedStep]:
@@ -101,7 +111,7 @@ class RedisLine:
 
     async def preflight(self) -> Sequence[Check]:
         with translated():
-            return [*await self._fitness(), await self._verifier.bookkeeping()]
+            return [*await self._fitness(), *await _if_permitted(self._bookkeeping(), otherwise=())]
 
     async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
         with translated(run):
@@ -112,8 +122,15 @@ class RedisLine:
 
     async def _fitness(self) -> Sequence[Check]:
         pending = [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
-        need = Need(growth_bytes=await Planner(self._context).growth(pending), scratch_key=self._context.keys.probe)
+        need = Need(
+            growth_bytes=await _if_permitted(Planner(self._context).growth(pending), otherwise=0),
+            scratch_key=self._context.keys.probe,
+            opens_sample=await _if_permitted(opens_sample(self._context, self._opens), otherwise=None),
+        )
         return await preflight(self._context.redis, need)
+
+    async def _bookkeeping(self) -> Sequence[Check]:
+        return [await self._verifier.bookkeeping()]
 
     async def verify(self, request: VerifyRequest) -> Sequence[Check]:
         with translated():
@@ -139,3 +156,13 @@ class RedisLine:
 
     async def close(self) -> None:
         await self._close()
+
+
+async def _if_permitted(work: Awaitable[_T], *, otherwise: _T) -> _T:
+    """Return what `work` finds, or `otherwise` where the user may not look: what is missing is a finding of its own."""
+    try:
+        return await work
+    except RedisReplyError as error:
+        if code_of(error) != "NOPERM":
+            raise
+        return otherwise

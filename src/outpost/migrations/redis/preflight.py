@@ -1,7 +1,7 @@
 """What would stop or endanger a migration of Redis, found before it begins, with the command that mends it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -43,7 +43,7 @@ NEEDED = (
 """The commands of a run, as ACL DRYRUN takes them."""
 
 
-_STOPPING = ("version", "role", "eviction", "memory", "permissions")
+_STOPPING = ("version", "role", "eviction", "memory", "permissions", "AES_ENCRYPTION_SECRET")
 """What a run cannot or must not begin with; the rest endangers it, and `doctor` tells."""
 
 
@@ -53,13 +53,13 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         growth_bytes: Estimated; by how much all nodes together grow.
         scratch_key: A key of the tool's own, on which permissions are tried.
-        opens_sample: Says whether the configured AES secret opens a stored credential; None if there is nothing to
-            open, or no secret. It may be slow.
+        opens_sample: The configured AES secret opens a stored credential; None if there is nothing to open, or no
+            secret.
     """
 
     growth_bytes: int = 0
     scratch_key: str = "outpost:migrate:probe"
-    opens_sample: Callable[[], bool | None] | None = None
+    opens_sample: bool | None = None
 
 
 async def preflight(redis: Redis, need: Need) -> Sequence[Check]:
@@ -149,7 +149,8 @@ def _memory(node: Node, facts: Mapping[str, str], growth: int) -> Check:
         return _fine(node, "memory", note="no limit is set")
     wanted = int(growth * GROWTH_RESERVE)
     if limit - used < wanted:
-        difference = f"{limit - used:,} bytes are free and about {wanted:,} are needed to copy and keep the old data"
+        free = f"{limit - used:,} bytes are free" if used < limit else f"it is full ({used:,} of {limit:,} bytes)"
+        difference = f"{free}, and about {wanted:,} are needed to copy and keep the old data"
         return _wrong(node, "memory", difference, f"CONFIG SET maxmemory {used + wanted}")
     return _fine(node, "memory", note=f"{limit - used:,} bytes free, about {wanted:,} needed")
 
@@ -197,14 +198,17 @@ async def _permissions(node: Node, scratch_key: str) -> Check:
 
 def _secret(need: Need) -> Check:
     name = "redis: AES_ENCRYPTION_SECRET"
-    opened = need.opens_sample() if need.opens_sample else None
-    if opened is None:
+    if need.opens_sample is None:
         return Check(name=name, note="not checked: no secret is set, or nothing is sealed; no migration here needs it")
-    if opened:
+    if need.opens_sample:
         return Check(name=name, compared=1, population=1)
     difference = "it does not open the stored credentials: this is another deployment's secret"
     return Check(
-        name=name, compared=1, different=1, differences=[difference], repair="set the secret the data was sealed with"
+        name=name,
+        compared=1,
+        different=1,
+        differences=[difference],
+        repair="set AES_ENCRYPTION_SECRET to what the servers of this deployment use, or leave it out here",
     )
 
 

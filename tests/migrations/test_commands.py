@@ -93,7 +93,13 @@ async def test_events_are_lines_of_json(outpost: OutpostProcess, tmp_path: Path)
     await outpost.run("migrate", "apply", "--yes", "--events", str(events))
 
     lines = [json.loads(line) for line in events.read_text().splitlines()]
-    assert [line["event"] for line in lines] == ["run_started", "step_started", "step_applied", "run_finished"]
+    assert [line["event"] for line in lines] == [
+        "lock_acquired",
+        "run_started",
+        "step_started",
+        "step_applied",
+        "run_finished",
+    ]
     assert all(line["run"] and line["fence"] == 1 and line["at"] for line in lines)
 
 
@@ -164,7 +170,68 @@ async def test_a_person_at_a_terminal_is_asked(outpost: OutpostProcess) -> None:
     assert len(outpost.rows("SELECT * FROM outpost_migrations")) == 1
 
 
-async def _at_a_terminal(outpost: OutpostProcess, answer: bytes) -> int:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_a_signal_at_the_question_ends_it_at_once(
+    outpost: OutpostProcess, number: signal.Signals, code: int
+) -> None:
+    assert await _at_a_terminal(outpost, number) == code
+    assert not outpost.database.exists()
+
+
+async def test_without_yes_json_is_one_document_and_nothing_is_asked(outpost: OutpostProcess) -> None:
+    code, out, _ = await outpost.run("migrate", "apply", "--json")
+
+    assert code == 19
+    assert json.loads(out)["error"]["code"] == "cancelled"
+    assert not outpost.database.exists()
+
+
+async def test_a_wrong_configuration_is_json_too(outpost: OutpostProcess) -> None:
+    code, out, err = await outpost.run("migrate", "plan", "--json", "--redis-only")
+
+    assert code == 64
+    assert json.loads(out)["error"]["message"] in err
+
+
+async def test_a_closed_standard_input_counts_as_no_terminal(outpost: OutpostProcess) -> None:
+    process = await _started(outpost, "apply <&-")
+    _, err = await process.communicate()
+
+    assert process.returncode == 19
+    assert b"--yes" in err
+
+
+async def test_a_reader_that_has_had_enough_is_no_defect(outpost: OutpostProcess) -> None:
+    process = await _started(outpost, "plan --verbose | true")
+    _, err = await process.communicate()
+
+    assert err == b""
+
+
+@pytest.mark.parametrize("name", ["nonsense", "000002_nonsense", "redis/001_hash_tags"])
+async def test_a_target_that_there_is_not_is_wrong_usage_and_changes_nothing(
+    outpost: OutpostProcess, name: str
+) -> None:
+    code, _, err = await outpost.run("migrate", "apply", "--yes", "--to", name)
+
+    assert code == 64
+    assert "outpost migrate list" in err
+    assert not outpost.database.exists()
+
+
+async def _started(outpost: OutpostProcess, command: str) -> asyncio.subprocess.Process:
+    """Start a line of shell that begins with a migrate command."""
+    return await asyncio.create_subprocess_shell(
+        f'"{sys.executable}" -m outpost migrate {command}',
+        env={**os.environ, **outpost.settings},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def _at_a_terminal(outpost: OutpostProcess, answer: bytes | signal.Signals) -> int:
+    """Answer the question of `apply`, or send a signal when it was asked."""
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -175,11 +242,17 @@ async def _at_a_terminal(outpost: OutpostProcess, answer: bytes) -> int:
             "apply",
             env={**os.environ, **outpost.settings},
             stdin=theirs,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        os.write(ours, answer)
+        assert process.stdout is not None
         async with asyncio.timeout(20):
+            await process.stdout.readuntil(b"[y/N] ")
+            if isinstance(answer, signal.Signals):
+                process.send_signal(answer)
+            else:
+                os.write(ours, answer)
+            await process.stdout.read()
             return await process.wait()
     finally:
         os.close(ours)

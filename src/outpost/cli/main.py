@@ -4,6 +4,7 @@ Only the module of the chosen command is imported, so `outpost --version` costs 
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
@@ -80,6 +81,8 @@ def _run_guarded(name: str, arguments: Sequence[str]) -> int:
         return _fail(error, exit_codes.FAILED)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
+    except BrokenPipeError:  # who reads the output, such as `head`, has had enough
+        return _reader_left()
     except SystemExit as exit_:  # argparse leaves this way, after `--help` and after wrong usage
         return exit_.code if isinstance(exit_.code, int) else exit_codes.DONE
     except Exception as error:
@@ -108,6 +111,13 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     module.configure(parser)
     flags = SettingFlags(arguments)
     return module.run(parser.parse_args(flags.rest), flags.load)
+
+
+def _reader_left() -> int:
+    """Say nothing more, also not when the interpreter flushes its output at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    return exit_codes.FAILED
 
 
 def _unknown(name: str) -> int:

@@ -62,13 +62,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
     from outpost.cli.migrate_commands import run_command
 
-    return run_command(args, settings_loader())
+    return run_command(args, settings_loader)
 
 
 def _configure_apply(apply: argparse.ArgumentParser) -> None:
     _add_yes(apply)
     _add_waiting(apply)
-    apply.add_argument("--to", metavar="NAME", help="stop after this migration, such as redis/002_timestamps")
+    apply.add_argument("--to", metavar="NAME", help="stop after this one of `list`, such as redis/002_timestamps")
     apply.add_argument("--events", metavar="FILE", help="write what happens as lines of JSON; - is standard output")
     apply.add_argument(
         "--max-latency", type=_milliseconds, metavar="MS", help="of a batch (Redis 5ms, Postgres 200ms, ClickHouse 1s)"
@@ -116,7 +116,7 @@ def _add_common(parser: argparse.ArgumentParser, *, default: object) -> None:
     def switch(name: str, text: str) -> None:
         parser.add_argument(name, action="store_true", default=default, help=text)
 
-    switch("--json", "print one JSON document")
+    switch("--json", "print one JSON document; nothing is asked then")
     switch("--verbose", "say more")
     switch("--no-color", "no colour on a terminal")
     switch("--sql-only", "only the SQL stores")

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 import msgspec
 
 from outpost.cli import exit_codes, migrate_output
+from outpost.cli.main import SettingsLoader
 from outpost.cli.migrate_progress import Display, open_display
-from outpost.cli.prompt import confirmed
-from outpost.config.settings import Settings
-from outpost.domain.errors import ConfigurationError
+from outpost.cli.prompt import can_ask, confirmed
+from outpost.domain.errors import ConfigurationError, OutpostError
 from outpost.migrations.coordinator import ApplyRequest, Coordinator
 from outpost.migrations.errors import MigrationError
 from outpost.migrations.line import VerifyRequest
@@ -25,6 +25,7 @@ from outpost.migrations.steering import SteeringChange
 from outpost.wiring.migrations import migration_lines
 
 _INTERRUPTED = "Interrupted; what was done is kept. Run it again to continue."
+_INTERRUPTED_EARLY = "Interrupted; nothing was changed."
 _WATCH_EVERY = timedelta(seconds=2)
 _FAREWELL = timedelta(seconds=4)
 """What an interrupted run may take to write its checkpoint and free the lock; a store that is silent gets no more."""
@@ -32,10 +33,22 @@ _FAREWELL = timedelta(seconds=4)
 _SIGNAL_EXITS = {signal.SIGINT: exit_codes.INTERRUPTED, signal.SIGTERM: exit_codes.TERMINATED}
 
 
-def run_command(args: argparse.Namespace, settings: Settings) -> int:
-    """Run one sub-command and return its exit code; a first SIGINT or SIGTERM lets it end after a checkpoint."""
+def run_command(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
+    """Run one sub-command and return its exit code; a first SIGINT or SIGTERM lets it end after a checkpoint.
+
+    Raises:
+        ConfigurationError: Of the configuration, or an argument names what is not there.
+    """
+    try:
+        return _run(args, settings_loader)
+    except ConfigurationError as error:
+        _document(args, ok=False, error=_failure(error))
+        raise
+
+
+def _run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
     command = _COMMANDS[args.migrate_command]
-    lines = migration_lines(settings, family=_family(args))
+    lines = migration_lines(settings_loader(), family=_family(args))
     if not args.json:
         print(migrate_output.stores(lines), flush=True)
     display = open_display(args)
@@ -45,12 +58,17 @@ def run_command(args: argparse.Namespace, settings: Settings) -> int:
         task = asyncio.current_task()
         assert task is not None
 
+        def leave(code: int) -> NoReturn:
+            """End the process as it is: leases and checkpoints are made for that."""
+            _say_interrupted(args, display)
+            os._exit(code)
+
         def interrupt(number: signal.Signals) -> None:
             if interrupted:  # a second time: at once
-                _leave(_SIGNAL_EXITS[number])
+                leave(_SIGNAL_EXITS[number])
             interrupted.append(_SIGNAL_EXITS[number])
             task.cancel()
-            loop.call_later(_FAREWELL.total_seconds(), _leave, _SIGNAL_EXITS[number])
+            loop.call_later(_FAREWELL.total_seconds(), leave, _SIGNAL_EXITS[number])
 
         loop = asyncio.get_running_loop()
         for number in _SIGNAL_EXITS:
@@ -62,23 +80,24 @@ def run_command(args: argparse.Namespace, settings: Settings) -> int:
             if not interrupted:
                 raise
             display.close()
-            print(_INTERRUPTED, file=sys.stderr)
+            _say_interrupted(args, display)
             return interrupted[0]
 
     try:
         return asyncio.run(work())
     except MigrationError as error:
         display.close()
-        _fail(args, error)
+        print(f"Error: {error}", file=sys.stderr)
+        _document(args, ok=False, error=_failure(error))
         return error.exit_code
     finally:
         display.close()
 
 
-def _leave(code: int) -> NoReturn:
-    """End the process as it is: leases and checkpoints are made for that."""
-    print(_INTERRUPTED, file=sys.stderr, flush=True)
-    os._exit(code)
+def _say_interrupted(args: argparse.Namespace, display: Display) -> None:
+    text = _INTERRUPTED if display.began else _INTERRUPTED_EARLY
+    print(text, file=sys.stderr, flush=True)
+    _document(args, ok=False, error={"code": "interrupted", "message": text})
 
 
 async def _list(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
@@ -93,12 +112,16 @@ async def _plan(coordinator: Coordinator, args: argparse.Namespace, _: Display) 
 
 
 async def _apply(coordinator: Coordinator, args: argparse.Namespace, display: Display) -> int:
-    if not await coordinator.pending():
-        return _print(args, "Nothing to do: every migration is applied.", applied=[])
+    if not await coordinator.pending(until=args.to):
+        upto = f" up to {args.to}" if args.to else ""
+        return _print(args, f"Nothing to do: every migration{upto} is applied.", applied=[])
     if not args.yes:
-        plan = await coordinator.plan()
-        print(migrate_output.plan(plan, verbose=args.verbose))
-        if not confirmed("Apply these migrations?"):
+
+        async def planned() -> str:
+            plan = await coordinator.plan(until=args.to)
+            return migrate_output.plan(plan, verbose=args.verbose, asking=True)
+
+        if not await _agreed(args, planned, "Apply these migrations?"):
             return exit_codes.CANCELLED
     applied = await coordinator.apply(_request(args))
     display.close()
@@ -128,15 +151,18 @@ async def _history(coordinator: Coordinator, args: argparse.Namespace, _: Displa
 async def _doctor(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
     checks = await coordinator.doctor()
     ok = all(check.ok for check in checks)
-    _print(args, migrate_output.checks(checks), ok=ok, checks=checks)
+    _print(args, migrate_output.diagnosis(checks), ok=ok, checks=checks)
     return exit_codes.DONE if ok else exit_codes.PREFLIGHT_REFUSED
 
 
 async def _unlock(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
     holders = [line.holder for line in (await coordinator.status()).lines if line.holder is not None]
     if holders and not args.yes:
-        print("\n".join(migrate_output.lock(holder) for holder in holders))
-        if not confirmed("Revoke the lock? A run that is alive stops at once; what it has done is kept."):
+
+        async def held() -> str:
+            return "\n".join(migrate_output.lock(holder) for holder in holders)
+
+        if not await _agreed(args, held, migrate_output.revoking(holders)):
             return exit_codes.CANCELLED
     evicted = await coordinator.unlock(store=args.store)
     return _print(args, migrate_output.unlocked(evicted), evicted=evicted)
@@ -145,10 +171,15 @@ async def _unlock(coordinator: Coordinator, args: argparse.Namespace, _: Display
 async def _cleanup(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
     items = await coordinator.cleanup_plan()
     if args.plan or not items:
-        return _print(args, migrate_output.cleanup(items, done=False), items=items)
+        pending = [state.id for state in await coordinator.pending()] if items else []
+        text = migrate_output.cleanup(items, done=False, pending=pending)
+        return _print(args, text, items=items, pending=pending)
     if not args.yes:
-        print(migrate_output.cleanup(items, done=False))
-        if not confirmed("Remove it for good?"):
+
+        async def listed() -> str:
+            return migrate_output.cleanup(items, done=False)
+
+        if not await _agreed(args, listed, "Remove it for good?"):
             return exit_codes.CANCELLED
     removed = await coordinator.cleanup(_request(args), force=args.force)
     return _print(args, migrate_output.cleanup(removed, done=True), items=removed)
@@ -161,13 +192,13 @@ async def _quarantine(coordinator: Coordinator, args: argparse.Namespace, _: Dis
             return _print(args, migrate_output.quarantine(records), records=records)
         case "show":
             shown = await coordinator.show_quarantined(args.key)
-            return _print(args, "\n".join(shown) or f"{args.key} is not quarantined.", lines=shown)
+            return _print(args, "\n".join(shown), lines=shown)
         case "retry":
             count = await coordinator.retry_quarantined(_request(args), args.keys)
-            return _print(args, f"{count} taken back. Run: outpost migrate apply", count=count)
+            return _print(args, migrate_output.decided(f"{count} taken back", count), count=count)
         case _:
             count = await coordinator.accept_quarantined(_request(args), args.keys, args.reason)
-            return _print(args, f"{count} accepted as they are. Run: outpost migrate apply", count=count)
+            return _print(args, migrate_output.decided(f"{count} accepted as they are", count), count=count)
 
 
 async def _pause(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
@@ -232,17 +263,35 @@ def _request(args: argparse.Namespace) -> ApplyRequest:
     )
 
 
-def _print(args: argparse.Namespace, text: str, *, ok: bool = True, **document: Any) -> int:
-    if args.json:
-        head: dict[str, Any] = {"schema": 1, "command": args.migrate_command, "ok": ok}
-        print(msgspec.json.encode({**head, **document}).decode(), flush=True)
+async def _agreed(args: argparse.Namespace, shown: Callable[[], Awaitable[str]], question: str) -> bool:
+    """Ask a person, and say so if the answer is no; nobody can answer without a terminal, or in JSON."""
+    if args.json or not can_ask():
+        why = "--json asks nothing" if args.json else "There is no terminal to ask at"
+        text = f"{question} {why}, so nothing was changed; add --yes to go on unasked"
+        print(f"Error: {text}", file=sys.stderr)
     else:
+        print(await shown())
+        if await confirmed(question):
+            return True
+        text = "Cancelled; nothing was changed."
+        print(text, file=sys.stderr)
+    _document(args, ok=False, error={"code": "cancelled", "message": text})
+    return False
+
+
+def _print(args: argparse.Namespace, text: str, *, ok: bool = True, **document: Any) -> int:
+    _document(args, ok=ok, **document)
+    if not args.json:
         print(text, flush=True)
     return exit_codes.DONE
 
 
-def _fail(args: argparse.Namespace, error: MigrationError) -> None:
-    print(f"Error: {error}", file=sys.stderr)
+def _document(args: argparse.Namespace, *, ok: bool, **document: Any) -> None:
+    """Print the document of `--json`, and nothing without that."""
     if args.json:
-        document = {"schema": 1, "command": args.migrate_command, "ok": False}
-        print(msgspec.json.encode({**document, "error": {"code": error.code, "message": str(error)}}).decode())
+        head: dict[str, Any] = {"schema": 1, "command": args.migrate_command, "ok": ok}
+        print(msgspec.json.encode({**head, **document}).decode(), flush=True)
+
+
+def _failure(error: OutpostError) -> dict[str, str]:
+    return {"code": error.code, "message": str(error)}

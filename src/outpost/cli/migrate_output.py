@@ -30,15 +30,18 @@ def stores(lines: Sequence[Line]) -> str:
 
 def list_(states: Sequence[MigrationState]) -> str:
     pending = sum(not state.satisfied for state in states)
-    rows = [f"  {f'[{state.state}]':<16} {state.id:<36} {_origin(state)}".rstrip() for state in states]
+    width = max((len(state.id) for state in states), default=0)
+    rows = [f"  {f'[{state.state}]':<16} {state.id:<{width}}  {_origin(state)}".rstrip() for state in states]
     return "\n".join([*rows, "", f"{pending} pending of {len(states)}"])
 
 
-def plan(plan: Plan, *, verbose: bool = False) -> str:
+def plan(plan: Plan, *, verbose: bool = False, asking: bool = False) -> str:
+    """Return the plan; unless a question about it follows, it ends with the command that carries it out."""
     if not plan.steps:
         return "Nothing is pending: every migration is applied."
     count = "1 migration is pending:" if len(plan.steps) == 1 else f"{len(plan.steps)} migrations are pending:"
-    return "\n".join([count, *[_step(step, verbose=verbose) for step in plan.steps], "", "Run: outpost migrate apply"])
+    steps = [_step(step, verbose=verbose) for step in plan.steps]
+    return "\n".join([count, *steps, "", *([] if asking else ["Run: outpost migrate apply"])])
 
 
 def applied(applied: Applied) -> str:
@@ -56,12 +59,26 @@ def checks(found: Sequence[Check]) -> str:
     return "\n".join(_check(check) for check in found) if found else "Nothing to check."
 
 
+def diagnosis(found: Sequence[Check]) -> str:
+    """Return what `doctor` says; its checks look at conditions, and compare nothing."""
+    wrong = sum(not check.ok for check in found)
+    verdict = "Nothing stands in the way." if not wrong else f"{wrong} of {len(found)} need attention before `apply`."
+    return "\n".join([*[_finding(check) for check in found], "", verdict])
+
+
 def status(status: Status) -> str:
     return "\n".join([*_locks(status.lines), *[_line(line) for line in status.lines]])
 
 
 def lock(holder: Holder) -> str:
     return f"Lock      {holder.store}: held by {describe(holder)}"
+
+
+def revoking(holders: Sequence[Holder]) -> str:
+    """Return the question before a lock is revoked."""
+    if any(holder.foreign for holder in holders):
+        return "Revoke the lock? Another program that is alive cannot be stopped, and would go on beside the next run."
+    return "Revoke the lock? A run that is alive stops at once; what it has done is kept."
 
 
 def unlocked(evicted: Sequence[Holder]) -> str:
@@ -82,10 +99,13 @@ def history(runs: Sequence[RunRecord]) -> str:
     return "\n".join(_run(run) for run in runs)
 
 
-def cleanup(items: Sequence[CleanupItem], *, done: bool) -> str:
+def cleanup(items: Sequence[CleanupItem], *, done: bool, pending: Sequence[str] = ()) -> str:
+    """Return what was or would be removed; `pending` migrations still need it."""
     if not items:
         return "Nothing was removed." if done else "There is no old data to remove."
     head = "Removed:" if done else "Would be removed for good:"
+    if pending:
+        head = f"Needed as long as migrations are pending ({', '.join(pending)}); `cleanup` refuses until then:"
     return "\n".join([head, *[f"  {item.store}  {item.what}: {item.count:,}{_size(item.bytes)}" for item in items]])
 
 
@@ -97,6 +117,11 @@ def quarantine(records: Sequence[Quarantined]) -> str:
         + (f"  (accepted: {record.accepted})" if record.accepted else "")
         for record in records
     )
+
+
+def decided(text: str, count: int) -> str:
+    """Return what a decision on quarantined records has done, and what comes next."""
+    return f"{text}. Run: outpost migrate apply" if count else quarantine([])
 
 
 def progress_line(progress: Progress) -> str:
@@ -156,11 +181,19 @@ def _check(check: Check) -> str:
     return "\n".join(lines)
 
 
+def _finding(check: Check) -> str:
+    lines = [f"  {'ok' if check.ok else 'WRONG':<8} {check.name}  {check.note}".rstrip()]
+    lines += [f"           {text}" for text in check.differences]
+    if check.repair and not check.ok:
+        lines.append(f"           to mend it: {check.repair}")
+    return "\n".join(lines)
+
+
 def _bound(check: Check) -> str:
     """What a clean sample proves: with n of n equal, fewer than 3/n differ with 95 % confidence (the rule of three)."""
     if not check.ok or not check.compared or check.compared >= check.population:
         return ""
-    return f" of {check.population:,}: below {3 / check.compared:.2%} with 95 % confidence"
+    return f" (there are about {check.population:,}): below {3 / check.compared:.2%} with 95 % confidence"
 
 
 def _locks(lines: Sequence[LineStatus]) -> list[str]:
@@ -182,7 +215,7 @@ def _asked(steering: Steering) -> str:
 
 def _line(line: LineStatus) -> str:
     done = len(line.migrations) - len(line.pending)
-    rows = [f"{line.line:<10}{done} of {len(line.migrations)} applied   {line.target}"]
+    rows = [f"{line.line:<9} {done} of {len(line.migrations)} applied   {line.target}"]
     rows += [
         f"Pending   {state.id}  {'' if state.state == 'pending' else state.state} {state.detail}".rstrip()
         for state in line.pending
@@ -192,13 +225,15 @@ def _line(line: LineStatus) -> str:
         rows.append(f"Quarantined {line.quarantined}: outpost migrate quarantine list")
     if line.preserved:
         rows.append(f"Preserved old data: {line.preserved} (cleanup not run)")
+    if line.last_run is not None:
+        rows.append(f"Last run  {_run(line.last_run)}")
     return "\n".join(rows)
 
 
 def _run(run: RunRecord) -> str:
     took = seconds(run.duration_ms / 1000)
     return (
-        f"{_instant(run.started_at)}  {run.store:<10} {run.command:<10} {run.outcome:<11} {took:>8}  "
+        f"{_instant(run.started_at)}  {run.store:<10} {run.command:<17} {run.outcome:<11} {took:>8}  "
         f"{run.user}@{run.host} outpost {run.version}  {' '.join(run.migrations)} {run.detail}"
     ).rstrip()
 

@@ -17,6 +17,11 @@ _REDRAW_EVERY = 0.2
 
 
 class Display(Protocol):
+    @property
+    def began(self) -> bool:
+        """A run has begun that may have changed something."""
+        ...
+
     def show(self, event: Event) -> None: ...
 
     def waiting(self, holder: Holder) -> None: ...
@@ -45,8 +50,10 @@ class _Display:
         self._events = events
         self._drawn = 0  # characters of the line that stands on the terminal, to be drawn over
         self._next_at = 0.0
+        self.began = False
 
     def show(self, event: Event) -> None:
+        self.began = self.began or event.event == "run_started"
         if self._events is not None:
             self._events.write(msgspec.json.encode(_flat(event)).decode() + "\n")
             self._events.flush()

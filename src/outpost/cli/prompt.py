@@ -1,21 +1,34 @@
 """Asking a person yes or no."""
 
+import asyncio
 import sys
 
 
-def confirmed(question: str) -> bool:
-    """Ask on a terminal, and say so if the answer is no; without a terminal nobody can answer, which counts as no.
+def can_ask() -> bool:
+    """Say whether there is a terminal, so that somebody may answer."""
+    return sys.stdin is not None and sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison] closed: None
+
+
+async def confirmed(question: str) -> bool:
+    """Ask on the terminal; cancelling, as Ctrl-C does, ends it at once.
 
     `y` and `yes` in any case are yes; everything else, an empty line and the end of input included, is no.
     """
-    if not sys.stdin.isatty():
-        print(
-            f"Error: {question} There is no terminal to ask at, so nothing was changed; add --yes to go on unasked",
-            file=sys.stderr,
-        )
-        return False
     print(f"{question} [y/N] ", end="", flush=True)
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
-        return True
-    print("Cancelled; nothing was changed.", file=sys.stderr)
-    return False
+    try:
+        await _line_is_there()
+    except asyncio.CancelledError:
+        print(flush=True)
+        raise
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+async def _line_is_there() -> None:
+    """Wait for a line on the terminal, which hands out whole ones; the loop goes on meanwhile, and hears signals."""
+    loop = asyncio.get_running_loop()
+    there = asyncio.Event()
+    loop.add_reader(sys.stdin, there.set)
+    try:
+        await there.wait()
+    finally:
+        loop.remove_reader(sys.stdin)

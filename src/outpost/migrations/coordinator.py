@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from outpost.migrations.errors import MigrationError, Refused
-from outpost.migrations.lease import LeaseStore, Timings, Waiting, acquired
+from outpost.domain.errors import ConfigurationError
+from outpost.migrations.errors import DecisionNeeded, MigrationError, Refused
+from outpost.migrations.lease import LeaseStore, Timings, Waiting, acquired, describe
 from outpost.migrations.line import Line, VerifyRequest
 from outpost.migrations.owner import Owner, this_process
 from outpost.migrations.report import (
@@ -19,6 +20,7 @@ from outpost.migrations.report import (
     Holder,
     MigrationState,
     Plan,
+    PlannedStep,
     Quarantined,
     RunRecord,
     Status,
@@ -32,7 +34,7 @@ class ApplyRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to apply, and how.
 
     Attributes:
-        until: Stop after the migration of this id or name; None applies all.
+        until: Stop after the migration of this id or name, in the order of `states`; None applies all.
         lock_seconds: How long to wait for a living holder of the lock; None as long as it lives, 0 not at all.
         single_runner: A person promises that nobody else runs; needed where no store can hold a lock.
     """
@@ -70,11 +72,24 @@ class Coordinator:
         """Return every migration of every line; cheap, without a lock, and the check that a server starts with."""
         return [state for line in self.lines for state in await line.states()]
 
-    async def pending(self) -> Sequence[MigrationState]:
-        return [state for state in await self.states() if not state.satisfied]
+    async def pending(self, *, until: str | None = None) -> Sequence[MigrationState]:
+        """Return what `apply` would do.
 
-    async def plan(self, *, quick: bool = False) -> Plan:
-        return Plan(steps=[step for line in self.lines for step in await line.plan(quick=quick)])
+        Args:
+            until: See `ApplyRequest`.
+
+        Raises:
+            ConfigurationError: There is no such migration, or more than one.
+        """
+        states = await self.states()
+        if until is not None:
+            states = states[: 1 + _place(states, until)]
+        return [state for state in states if not state.satisfied]
+
+    async def plan(self, *, quick: bool = False, until: str | None = None) -> Plan:
+        states = {state.id: state for state in await self.pending(until=until)}
+        steps = [step for line in self.lines for step in await line.plan(quick=quick)]
+        return Plan(steps=[_with_state(step, states[step.id]) for step in steps if step.id in states])
 
     async def status(self) -> Status:
         return Status(lines=[await line.status() for line in self.lines])
@@ -99,12 +114,17 @@ class Coordinator:
         Raises:
             MigrationError: One of its kinds, by exit code; what was done is kept.
         """
-        if not await self.pending():
+        wanted = await self.pending(until=request.until)
+        if not wanted:
             return Applied(steps=[])
+        last = wanted[-1].id if request.until is not None else None
         done: list[MigrationState] = []
         async with self.running("apply", request, done) as run:
             for line in self.lines:
-                done += await line.apply(run, until=request.until)
+                ends_here = last is not None and last.startswith(f"{line.name}/")
+                done += await line.apply(run, until=last if ends_here else None)
+                if ends_here:
+                    break
         return Applied(steps=done)
 
     async def cleanup(self, request: ApplyRequest, *, force: bool) -> Sequence[CleanupItem]:
@@ -114,26 +134,60 @@ class Coordinator:
             Refused: It may still be needed.
         """
         removed: list[CleanupItem] = []
-        async with self.running("cleanup", request, []) as run:
+        async with self.running("cleanup", request, noted=["forced"] if force else []) as run:
             for line in self.lines:
-                removed += await line.cleanup(run, force=force)
+                try:
+                    removed += await line.cleanup(run, force=force)
+                except MigrationError as error:
+                    before = f"; removed before that: {_told(removed)}" if removed else ""
+                    raise type(error)(f"{line.name}: {error}{before}") from error
         return removed
 
     async def quarantined(self) -> Sequence[Quarantined]:
         return [record for line in self.lines if line.quarantine for record in await line.quarantine.records()]
 
     async def show_quarantined(self, key: str) -> Sequence[str]:
+        await self._quarantined([key])
         return [text for line in self.lines if line.quarantine for text in await line.quarantine.show(key)]
 
     async def retry_quarantined(self, request: ApplyRequest, keys: Sequence[str]) -> int:
         """Take quarantined records (all if `keys` is empty) back into the work of the next `apply`."""
-        async with self.running("quarantine retry", request, []) as run:
+        if not await self._quarantined(keys):
+            return 0
+        async with self.running("quarantine retry", request, noted=[_named_keys(keys)]) as run:
             return sum([await line.quarantine.retry(run, keys) for line in self.lines if line.quarantine])
 
     async def accept_quarantined(self, request: ApplyRequest, keys: Sequence[str], reason: str) -> int:
-        """Let quarantined records (all if `keys` is empty) stay as they are for good."""
-        async with self.running("quarantine accept", request, []) as run:
-            return sum([await line.quarantine.accept(run, keys, reason) for line in self.lines if line.quarantine])
+        """Let quarantined records (all if `keys` is empty) stay as they are for good.
+
+        Raises:
+            DecisionNeeded: Some are not what they were when they were left aside, and stay in quarantine.
+        """
+        chosen = await self._quarantined(keys)
+        if not chosen:
+            return 0
+        async with self.running("quarantine accept", request, noted=[_named_keys(keys), f"reason: {reason}"]) as run:
+            count = sum([await line.quarantine.accept(run, keys, reason) for line in self.lines if line.quarantine])
+            if changed := len(chosen) - count:
+                raise DecisionNeeded(
+                    f"{count} accepted; {changed} not, having changed since they were left aside. Look again (outpost "
+                    "migrate quarantine show), or take them back (outpost migrate quarantine retry)"
+                )
+        return count
+
+    async def _quarantined(self, keys: Sequence[str]) -> Sequence[Quarantined]:
+        """Return the quarantined records under `keys`, or all if that is empty.
+
+        Raises:
+            ConfigurationError: There is nothing under one of them.
+        """
+        records = await self.quarantined()
+        unknown = [key for key in keys if key not in {record.key for record in records}]
+        if unknown:
+            raise ConfigurationError(
+                f"not in quarantine: {', '.join(unknown)}; run: outpost migrate quarantine list, which shows what is"
+            )
+        return [record for record in records if not keys or record.key in keys]
 
     async def unlock(self, *, store: str | None = None) -> Sequence[Holder]:
         """Revoke the lock in every store (or the one named) and return who held it."""
@@ -146,7 +200,8 @@ class Coordinator:
             if holder is not None:
                 evicted.append(holder)
                 detail = f"evicted {holder.host or 'another program'} {holder.run}".strip()
-                await line.record(_record(line, owner, "unlock", "ok", fence=holder.fence, detail=detail))
+                fence = holder.fence or await line.lease.fence()  # of another program, which has none
+                await line.record(_record(line, owner, "unlock", "ok", fence=fence, detail=detail))
         return evicted
 
     async def steer(self, change: SteeringChange) -> Steering | None:
@@ -166,11 +221,19 @@ class Coordinator:
         return combined(heard) if heard else None
 
     @asynccontextmanager
-    async def running(self, command: str, request: ApplyRequest, done: Sequence[MigrationState]) -> AsyncGenerator[Run]:
+    async def running(
+        self,
+        command: str,
+        request: ApplyRequest,
+        done: Sequence[MigrationState] = (),
+        *,
+        noted: Sequence[str] = (),
+    ) -> AsyncGenerator[Run]:
         """Hold the lease of every store and yield the run that works under them.
 
         Args:
             done: What the run has applied so far, for the message of a failure.
+            noted: What the history says of it: what a person decided, on what, and why.
 
         Raises:
             Refused: No store can hold a lease.
@@ -182,10 +245,12 @@ class Coordinator:
                 "are certain that there is none"
             )
         owner = this_process()
+        waiting = _told_once(self._observe, owner, self._waiting)
         async with acquired(
-            leases, owner, lock_seconds=request.lock_seconds, waiting=self._waiting, timings=self._timings
+            leases, owner, lock_seconds=request.lock_seconds, waiting=waiting, timings=self._timings
         ) as held:
             run = Run(owner=owner, leases=held, limits=request.limits, observe=self._observe)
+            run.tell("lock_acquired", stores=[lease.store for lease in leases])
             run.tell("run_started", command=command)
             started = time.monotonic()
             try:
@@ -193,10 +258,11 @@ class Coordinator:
             except BaseException as error:
                 failed = isinstance(error, MigrationError)
                 run.tell("run_failed" if failed else "run_interrupted", error=str(error))
-                await self._record(run, command, "failed" if failed else "interrupted", started, done, str(error))
+                said = "; ".join(text for text in (*noted, str(error)) if text)
+                await self._record(run, command, "failed" if failed else "interrupted", started, done, said)
                 raise
             run.tell("run_finished", applied=[state.id for state in done])
-            await self._record(run, command, "ok", started, done, "")
+            await self._record(run, command, "ok", started, done, "; ".join(noted))
 
     async def _record(
         self, run: Run, command: str, outcome: str, started: float, done: Sequence[MigrationState], detail: str
@@ -219,7 +285,7 @@ class Coordinator:
             return self.lines
         found = [line for line in self.lines if line.name == store]
         if not found:
-            raise Refused(f"there is no store {store!r} here; configured: {self._names()}")
+            raise ConfigurationError(f"there is no store {store!r} here; configured: {self._names()}")
         return found
 
     def _names(self) -> str:
@@ -231,6 +297,59 @@ def refusal(pending: Sequence[MigrationState]) -> str:
     count = "1 migration" if len(pending) == 1 else f"{len(pending)} migrations"
     names = "; ".join(f"{state.id} {state.detail}".strip() for state in pending)
     return f"{count} pending ({names}). Run: outpost migrate apply"
+
+
+def _place(states: Sequence[MigrationState], name: str) -> int:
+    """Return where the migration of this id or name is: `redis/001_hash_tags`, `001_hash_tags` or `hash_tags`."""
+    places = [place for place, state in enumerate(states) if name and name in _names_of(state.id)]
+    if len(places) > 1:
+        raise ConfigurationError(f"{name!r} may be any of {', '.join(states[place].id for place in places)}; say which")
+    if not places:
+        raise ConfigurationError(f"there is no migration {name!r} here; run: outpost migrate list, which shows them")
+    return places[0]
+
+
+def _names_of(id_: str) -> Sequence[str]:
+    name = id_.partition("/")[2]
+    return (id_, name, name.partition("_")[2])
+
+
+def _with_state(step: PlannedStep, state: MigrationState) -> PlannedStep:
+    """Return the step with a note of what has become of it so far, if it was begun."""
+    if state.state == "pending":
+        return step
+    return msgspec.structs.replace(step, notes=[f"{state.state}: {state.detail}".rstrip(": "), *step.notes])
+
+
+def _told(items: Sequence[CleanupItem]) -> str:
+    return ", ".join(f"{item.store} {item.what}" for item in items)
+
+
+def _named_keys(keys: Sequence[str]) -> str:
+    return ", ".join(keys) or "all of them"
+
+
+def _told_once(observe: Observer, owner: Owner, waiting: Waiting) -> Waiting:
+    """Return `waiting`, with an event when a run begins to wait for a holder."""
+    told: set[str] = set()
+
+    def wait(holder: Holder) -> None:
+        waiting(holder)
+        if holder.run not in told:
+            told.add(holder.run)
+            fields = {"holder": describe(holder), "holder_run": holder.run}
+            observe(
+                Event(
+                    event="lock_waiting",
+                    at=datetime.now(UTC),
+                    run=owner.run,
+                    fence=0,  # given when the lock is
+                    store=holder.store,
+                    fields=fields,
+                )
+            )
+
+    return wait
 
 
 def only(lines: Sequence[Line], family: Family) -> Sequence[Line]:

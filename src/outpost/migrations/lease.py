@@ -246,10 +246,12 @@ async def _release(stores: Sequence[LeaseStore], token: str) -> None:
 
 def describe(holder: Holder) -> str:
     """Return who holds a lock, for people."""
+    left = holder.expires_in_seconds
+    ends = "" if left is None else f", expires in {int(left) // 60}m{int(left) % 60:02d}s"
     if holder.foreign:
-        return "another program (no owner recorded)"
-    sign = "ALIVE" if holder.alive else "STALE"
+        return f"another program (no owner recorded){ends}"
+    sign = "ALIVE" if holder.alive else "STALE: the next `apply` takes over"
     return (
         f"{holder.host} (pid {holder.pid}, user {holder.user}, outpost {holder.version}), fence {holder.fence}, "
-        f"heartbeat {holder.heartbeat_age_seconds:.0f} s ago: {sign}"
+        f"heartbeat {holder.heartbeat_age_seconds:.0f} s ago: {sign}{ends if holder.alive else ''}"
     )

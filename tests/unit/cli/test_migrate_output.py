@@ -138,6 +138,44 @@ def test_a_free_lock_is_said_to_be_free() -> None:
     assert output.status(Status(lines=[])) == "Lock      free"
 
 
+def test_the_lock_says_when_it_ends_and_who_takes_over_a_stale_one() -> None:
+    alive = Holder(store="redis", host="api", expires_in_seconds=3597)
+    stale = Holder(store="redis", host="api", expires_in_seconds=3000, heartbeat_age_seconds=600, alive=False)
+
+    assert output.lock(alive).endswith("ALIVE, expires in 59m57s")
+    assert output.lock(stale).endswith("STALE: the next `apply` takes over")
+
+
+def test_the_question_before_unlocking_does_not_promise_to_stop_another_program() -> None:
+    assert "stops at once" in output.revoking([Holder(store="redis", host="api")])
+    assert "cannot be stopped" in output.revoking([Holder(store="redis", foreign=True)])
+
+
+def test_long_names_stay_apart_from_what_follows_them() -> None:
+    line = LineStatus(line="clickhouse", family="sql", target="here", migrations=[])
+    state = MigrationState(id="clickhouse/000002_matched_destination_ids", state="applied", host="db1")
+
+    assert "clickhouse 0 of 0 applied" in output.status(Status(lines=[line]))
+    assert f"{state.id}  db1" in output.list_([state])
+
+
+def test_a_finding_is_wrong_and_no_difference_and_the_sum_is_said() -> None:
+    fine = Check(name="redis: role")
+    wrong = Check(name="redis: memory", compared=1, different=1, differences=["it is full"], repair="CONFIG SET")
+
+    text = output.diagnosis([fine, wrong])
+
+    assert "WRONG    redis: memory" in text
+    assert "to mend it: CONFIG SET" in text
+    assert "differ" not in text.lower()
+    assert text.endswith("1 of 2 need attention before `apply`.")
+    assert output.diagnosis([fine]).endswith("Nothing stands in the way.")
+
+
+def test_before_a_question_the_plan_names_no_next_command() -> None:
+    assert "Run:" not in output.plan(Plan(steps=[PlannedStep(id="a/1")]), asking=True)
+
+
 def test_a_lock_of_the_original_tool_has_no_owner() -> None:
     assert "another program" in output.lock(Holder(store="redis", foreign=True))
 
@@ -171,7 +209,7 @@ def test_nothing_pending_is_said() -> None:
 def test_a_clean_sample_states_its_bound() -> None:
     text = output.verification(Verification(checks=[Check(name="redis: tenants", compared=3_000, population=90_000)]))
 
-    assert "0 of 3,000 differ of 90,000: below 0.10% with 95 % confidence" in text
+    assert "0 of 3,000 differ (there are about 90,000): below 0.10% with 95 % confidence" in text
 
 
 def test_a_difference_shows_what_and_how_to_mend_it() -> None:

@@ -1,14 +1,25 @@
 """The commands over several lines, with lines that only remember what was asked of them."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 
+from outpost.domain.errors import ConfigurationError
 from outpost.migrations.coordinator import ApplyRequest, Coordinator, refusal
 from outpost.migrations.errors import MigrationError, Refused
 from outpost.migrations.line import VerifyRequest
-from outpost.migrations.report import Check, CleanupItem, Family, LineStatus, MigrationState, PlannedStep, RunRecord
+from outpost.migrations.report import (
+    Check,
+    CleanupItem,
+    Family,
+    Holder,
+    LineStatus,
+    MigrationState,
+    PlannedStep,
+    RunRecord,
+)
 from outpost.migrations.run import Event, Run
 from outpost.migrations.steering import Steering, SteeringChange
 from tests.support.leases import QUICK, MemoryLease
@@ -58,6 +69,8 @@ class RememberedLine:
         return []
 
     async def cleanup(self, run: Run, *, force: bool) -> Sequence[CleanupItem]:
+        if self.fails:
+            raise MigrationError("it failed")
         return [CleanupItem(store=self.name, what="old", count=1)]
 
     async def history(self) -> Sequence[RunRecord]:
@@ -104,6 +117,78 @@ async def test_nothing_pending_takes_no_lock(two: Two) -> None:
     assert two.log == []
 
 
+async def test_a_run_to_a_migration_of_one_line_leaves_the_later_lines_alone(two: Two) -> None:
+    applied = await two.coordinator.apply(ApplyRequest(until="postgres/one"))
+
+    assert [state.id for state in applied.steps] == ["postgres/one"]
+    assert two.log == ["apply postgres"]
+
+
+async def test_a_run_to_a_migration_that_is_applied_does_nothing(two: Two) -> None:
+    two.sql.applied = True
+
+    assert (await two.coordinator.apply(ApplyRequest(until="postgres/one"))).steps == []
+    assert two.log == []
+
+
+@pytest.mark.parametrize("name", ["redis/two", "nonsense", ""])
+async def test_a_run_to_a_migration_that_there_is_not_does_nothing(two: Two, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="there is no migration"):
+        await two.coordinator.apply(ApplyRequest(until=name))
+
+    assert two.log == []
+
+
+async def test_a_name_that_several_lines_know_must_be_said_in_full(two: Two) -> None:
+    with pytest.raises(ConfigurationError, match="postgres/one, redis/one"):
+        await two.coordinator.apply(ApplyRequest(until="one"))
+
+    assert two.log == []
+
+
+async def test_the_plan_ends_where_the_run_would(two: Two) -> None:
+    plan = await two.coordinator.plan(until="postgres/one")
+
+    assert [step.id for step in plan.steps] == ["postgres/one"]
+
+
+async def test_a_refused_cleanup_says_in_which_store_and_what_was_removed_before(two: Two) -> None:
+    two.redis.fails = True
+
+    with pytest.raises(MigrationError, match="redis: it failed; removed before that: postgres old"):
+        await two.coordinator.cleanup(ApplyRequest(), force=False)
+
+
+async def test_the_history_tells_that_a_cleanup_was_forced(two: Two) -> None:
+    await two.coordinator.cleanup(ApplyRequest(), force=True)
+    await two.coordinator.cleanup(ApplyRequest(), force=False)
+
+    assert [record.detail for record in two.redis.records] == ["forced", ""]
+
+
+async def test_that_a_run_waits_is_an_event_told_once(two: Two) -> None:
+    assert two.redis.lease is not None
+    await two.redis.lease.take("f" * 40)
+    waited: list[Holder] = []
+    long_enough = asyncio.Event()
+
+    def waiting(holder: Holder) -> None:
+        waited.append(holder)
+        if len(waited) == 3:
+            long_enough.set()
+
+    coordinator = Coordinator([two.sql, two.redis], observe=two.events.append, waiting=waiting, timings=QUICK)
+    applying = asyncio.create_task(coordinator.apply(ApplyRequest()))
+    async with asyncio.timeout(5):
+        await long_enough.wait()
+    await two.redis.lease.release("f" * 40)
+    await applying
+
+    told = [event for event in two.events if event.event in ("lock_waiting", "lock_acquired")]
+    assert [(event.event, event.store) for event in told] == [("lock_waiting", "redis"), ("lock_acquired", "")]
+    assert told[1].fields["stores"] == ["postgres", "redis"]
+
+
 async def test_a_failure_stops_before_the_next_line_and_is_in_the_history(two: Two) -> None:
     two.sql.fails = True
 
@@ -113,7 +198,7 @@ async def test_a_failure_stops_before_the_next_line_and_is_in_the_history(two: T
     assert two.log == ["apply postgres"]
     (record,) = two.redis.records
     assert (record.command, record.outcome, record.detail) == ("apply", "failed", "it failed")
-    assert [event.event for event in two.events] == ["run_started", "run_failed"]
+    assert [event.event for event in two.events] == ["lock_acquired", "run_started", "run_failed"]
 
 
 async def test_a_success_is_in_the_history_of_each_store_with_its_own_migrations(two: Two) -> None:
@@ -155,7 +240,7 @@ async def test_unlock_can_be_asked_of_one_store(two: Two) -> None:
     evicted = await two.coordinator.unlock(store="redis")
 
     assert [holder.store for holder in evicted] == ["redis"]
-    with pytest.raises(Refused, match="configured: postgres, redis"):
+    with pytest.raises(ConfigurationError, match="configured: postgres, redis"):
         await two.coordinator.unlock(store="mysql")
 
 

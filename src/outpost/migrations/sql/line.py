@@ -53,7 +53,7 @@ class SqlLine:
 
     async def status(self) -> LineStatus:
         lease = self.lease
-        kept = await self._dialect.preserved()
+        kept, runs = await self._dialect.preserved(), await self._dialect.runs()
         return LineStatus(
             line=self.name,
             family=self.family,
@@ -61,6 +61,7 @@ class SqlLine:
             migrations=await self.states(),
             holder=await lease.holder() if lease is not None else None,
             preserved=", ".join(f"{item.what} ({item.count})" for item in kept),
+            last_run=runs[-1] if runs else None,
         )
 
     async def plan(self, *, quick: bool) -> Sequence[PlannedStep]:
@@ -81,7 +82,7 @@ class SqlLine:
     async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
         await self._dialect.prepare(run)
         applied: list[str] = []
-        for script in await self._pending():
+        for script in self._up_to(until, await self._pending()):
             await run.ready()
             run.tell("step_started", store=self.name, migration=script.id)
             started = time.monotonic()
@@ -89,19 +90,18 @@ class SqlLine:
             milliseconds = int((time.monotonic() - started) * 1000)
             run.tell("step_applied", store=self.name, migration=script.id, duration_ms=milliseconds)
             applied.append(self._id(script))
-            if until in (script.id, self._id(script), script.name):
-                break
         return [state for state in await self.states() if state.id in applied]
 
     async def verify(self, request: VerifyRequest) -> Sequence[Check]:
-        done = [script for script, state in zip(self._scripts, await self.states(), strict=True) if state.satisfied]
-        missing = [self._id(script) for script in self._scripts if script not in done]
+        states = await self.states()
+        done = [script for script, state in zip(self._scripts, states, strict=True) if state.satisfied]
+        missing = [state for state in states if not state.satisfied]
         version = Check(
             name=f"{self.name}: migrations applied",
             compared=len(self._scripts),
             population=len(self._scripts),
             different=len(missing),
-            differences=[f"{id_} is pending" for id_ in missing],
+            differences=[f"{state.id} is {state.state}" for state in missing],
             repair="outpost migrate apply" if missing else "",
         )
         return [version, *await self._dialect.verify(done, request)]
@@ -123,6 +123,10 @@ class SqlLine:
 
     async def _pending(self) -> list[Script]:
         return [script for script, state in zip(self._scripts, await self.states(), strict=True) if not state.satisfied]
+
+    def _up_to(self, until: str | None, scripts: Sequence[Script]) -> Sequence[Script]:
+        last = [each.number for each in self._scripts if until in (each.id, self._id(each), each.name)]
+        return [each for each in scripts if not last or each.number <= last[0]]
 
     def _check(self, recorded: Mapping[int, Recorded]) -> None:
         newest = len(self._scripts)

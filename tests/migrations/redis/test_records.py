@@ -392,7 +392,9 @@ async def test_a_record_that_changed_since_it_was_looked_at_cannot_be_accepted(s
             await coordinator.apply(ApplyRequest())
         single.command("HSET", "tenant:{a}:tenant", "created_at", "tomorrow")
 
-        assert await coordinator.accept_quarantined(ApplyRequest(), [], "known") == 0
+        with pytest.raises(DecisionNeeded, match="0 accepted; 1 not"):
+            await coordinator.accept_quarantined(ApplyRequest(), [], "known")
+        assert [record.accepted for record in await coordinator.quarantined()] == [False]
 
 
 async def test_more_broken_records_than_allowed_stop_the_run_early(single: RedisStore) -> None:

@@ -5,10 +5,14 @@ from typing import Any, NamedTuple
 
 from outpost.clients.postgres import Connection, Row
 from outpost.ports.paging import Page, PageRequest
+from outpost.stores.page_rows import PAGE_BYTES, PageRows
 
 _FIRST, _LAST = "'0001-01-01 00:00:00+00'", "'9999-12-31 23:59:59.999999+00'"
 """What we can read. Postgres knows more instants, and the reference stores some of them: its year 0 is 1 BC there, and
 the end of 9999 in the far west lies in the year 10000."""
+
+_PORTION = 50
+"""Rows that are read at once, large or not. Most pages are two portions."""
 
 
 class Statement(NamedTuple):
@@ -78,8 +82,13 @@ def page_statement(select: str, conditions: Conditions, request: PageRequest, *,
     )
 
 
-async def fetch_page(connection: Connection, statement: Statement, request: PageRequest) -> Page[Row]:
-    """Run what `page_statement` returned for the request."""
-    rows = await connection.fetch(statement.sql, *statement.parameters)
-    items = rows[: request.limit]
-    return Page(items=items[::-1] if request.before is not None else items, more=len(rows) > request.limit)
+async def fetch_page(
+    connection: Connection, statement: Statement, request: PageRequest, *, max_bytes: int = PAGE_BYTES
+) -> Page[Row]:
+    """Run what `page_statement` returned; the page is shorter than asked for if its rows have more than `max_bytes`."""
+    page = PageRows[Row](request, max_bytes=max_bytes)
+    async with connection.transaction(readonly=True):  # without one, rows cannot be read in portions
+        async for row in connection.cursor(statement.sql, *statement.parameters, prefetch=_PORTION):
+            if not page.take(row, row.values()):
+                break
+    return page.page()

@@ -2,11 +2,13 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 from outpost.codec import write_json
 from outpost.ports.paging import Page, PageRequest
+from outpost.stores.page_rows import PAGE_BYTES, PageRows
 
 Row = tuple[Any, ...]
 
@@ -49,8 +51,9 @@ def fetch_page(
     *,
     order: tuple[str, str],
     stored: Callable[[datetime], int],
+    max_bytes: int = PAGE_BYTES,
 ) -> Page[Row]:
-    """Run a query for one page.
+    """Run a query for one page, which is shorter than asked for if its rows would have more than `max_bytes`.
 
     Args:
         select: The query up to and without its WHERE clause.
@@ -58,16 +61,19 @@ def fetch_page(
         stored: How an instant is stored in the first of them.
     """
     time, identity = order
-    backwards = request.before is not None
-    ascending = (request.direction == "asc") != backwards
+    ascending = (request.direction == "asc") != (request.before is not None)
     beyond, way = (">", "ASC") if ascending else ("<", "DESC")
     border = request.before or request.after
     if border is not None:
         at = stored(border.at)
         conditions.add(f"{time} {beyond}= ? AND (+{time} {beyond} ? OR +{identity} {beyond} ?)", at, at, border.id)
-    rows = connection.execute(
+    page = PageRows[Row](request, max_bytes=max_bytes)
+    found = connection.execute(
         f"{select} WHERE {conditions.sql} ORDER BY {time} {way}, {identity} {way} LIMIT ?",
         (*conditions.parameters, request.limit + 1),
-    ).fetchall()
-    items = rows[: request.limit]
-    return Page(items=items[::-1] if backwards else items, more=len(rows) > request.limit)
+    )
+    with closing(found):  # the rest is not read
+        for row in found:
+            if not page.take(row, row):
+                break
+    return page.page()

@@ -16,6 +16,7 @@ from outpost.domain.identifiers import AttemptId, DestinationId, EventId, Tenant
 from outpost.ports.log_store import AttemptQuery, EventQuery, LoggedAttempt
 from outpost.ports.paging import Page
 from outpost.stores.log import postgres_attempts, postgres_events, postgres_expiry
+from outpost.stores.page_rows import PAGE_BYTES
 from outpost.stores.postgres_errors import store_errors
 from outpost.stores.postgres_paging import fetch_page
 
@@ -27,8 +28,12 @@ class PostgresLogStore:
     list of events. It is found by its id, and in the lists of attempts.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, page_bytes: int = PAGE_BYTES) -> None:
+        """Args:
+        page_bytes: Most of one page.
+        """
         self._pool = pool
+        self._page_bytes = page_bytes
 
     async def event(self, event_id: EventId, *, tenant_id: TenantId | None = None) -> Event | None:
         stored, attempted = postgres_events.newest(event_id, tenant_id)
@@ -43,7 +48,7 @@ class PostgresLogStore:
         statement = postgres_events.page(query)
         with store_errors():
             async with self._pool.connection() as connection:
-                rows = await fetch_page(connection, statement, query.page)
+                rows = await fetch_page(connection, statement, query.page, max_bytes=self._page_bytes)
         return Page(items=[postgres_events.from_row(row) for row in rows.items], more=rows.more)
 
     async def attempt(self, attempt_id: AttemptId, *, tenant_id: TenantId | None = None) -> LoggedAttempt | None:
@@ -57,7 +62,7 @@ class PostgresLogStore:
         statement = postgres_attempts.page(query)
         with store_errors():
             async with self._pool.connection() as connection:
-                rows = await fetch_page(connection, statement, query.page)
+                rows = await fetch_page(connection, statement, query.page, max_bytes=self._page_bytes)
         return Page(items=[postgres_attempts.from_row(row) for row in rows.items], more=rows.more)
 
     async def latest_attempt(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ class TestMemoryLogStore(LogStoreConformance):
         async def owe(event: Event) -> None:
             owed.append(event)
 
-        return LogHarness(store=MemoryLogStore(shelf, has_tasks=owed.__contains__), record=record, owe=owe)
+        store = MemoryLogStore(shelf, has_tasks=owed.__contains__)
+        return LogHarness(store=store, record=record, owe=owe, cut_at=None)
 
 
 class TestSQLiteLogStore(LogStoreConformance):
@@ -48,7 +50,12 @@ class TestSQLiteLogStore(LogStoreConformance):
             async def owe(event: Event) -> None:
                 await database.write(lambda connection: insert_task(connection, event))
 
-            yield LogHarness(store=SQLiteLogStore(database), record=record, owe=owe)
+            yield LogHarness(
+                store=SQLiteLogStore(database),
+                record=record,
+                owe=owe,
+                cut_at=lambda page_bytes: SQLiteLogStore(database, page_bytes=page_bytes),
+            )
 
 
 class TestPostgresLogStore(LogStoreConformance):
@@ -57,11 +64,22 @@ class TestPostgresLogStore(LogStoreConformance):
         async def record(event: Event, attempts: Sequence[Attempt]) -> None:
             await insert_postgres_event(postgres_log, event, attempts)
 
-        return LogHarness(store=PostgresLogStore(postgres_log), record=record, owe=None)
+        return LogHarness(
+            store=PostgresLogStore(postgres_log),
+            record=record,
+            owe=None,
+            cut_at=lambda page_bytes: PostgresLogStore(postgres_log, page_bytes=page_bytes),
+        )
 
 
 class TestClickHouseLogStore(LogStoreConformance):
     @pytest.fixture
     async def log(self, clickhouse_log: ClickHouseLog) -> LogHarness:
-        store = ClickHouseLogStore(clickhouse_log.client, deployment_id=clickhouse_log.deployment_id)
-        return LogHarness(store=store, record=clickhouse_log.insert, owe=None, tick=timedelta(milliseconds=1))
+        open_store = partial(ClickHouseLogStore, clickhouse_log.client, deployment_id=clickhouse_log.deployment_id)
+        return LogHarness(
+            store=open_store(),
+            record=clickhouse_log.insert,
+            owe=None,
+            cut_at=lambda page_bytes: open_store(page_bytes=page_bytes),
+            tick=timedelta(milliseconds=1),
+        )

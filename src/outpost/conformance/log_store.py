@@ -46,12 +46,14 @@ class LogHarness:
             stores further attempts.
         owe: Gives a recorded event a task that waits for its first matched destination; None if the store holds no
             tasks.
+        cut_at: Returns the same store with pages of at most so many bytes; None if it knows no such bound.
         tick: What the store keeps of an instant: whole multiples of this.
     """
 
     store: LogStore
     record: Callable[[Event, Sequence[Attempt]], Awaitable[None]]
     owe: Callable[[Event], Awaitable[None]] | None
+    cut_at: Callable[[int], LogStore] | None
     tick: timedelta = MICROSECOND
 
     def moment(self, number: int) -> datetime:
@@ -152,6 +154,32 @@ class LogStoreConformance:
 
         wanted = ["evt_8", "evt_6", "evt_4", "evt_2", "evt_0"]
         check_walk(there, back, wanted if direction == "asc" else wanted[::-1], 2)
+
+    @pytest.mark.parametrize("direction", ["asc", "desc"])
+    async def test_a_page_of_large_rows_is_cut_short_and_the_next_goes_on(
+        self, log: LogHarness, direction: Direction
+    ) -> None:
+        if log.cut_at is None:
+            pytest.skip("its rows are in memory already")
+        store = log.cut_at(10_000)
+        for number in range(10):
+            event = an_event(f"evt_{number}", data=b'{"a":"%s"}' % (b"x" * 2_000), time=log.moment(number))
+            await log.record(event, [an_attempt(f"atm_{number}", event_id=event.id, time=log.moment(number))])
+
+        events = await walk_there_and_back(
+            lambda request: store.events(EventQuery(page=request)), event_position, limit=10, direction=direction
+        )
+        attempts = await walk_there_and_back(
+            lambda request: store.attempts(AttemptQuery(page=request)), attempt_position, limit=10, direction=direction
+        )
+
+        wanted = range(10) if direction == "asc" else range(9, -1, -1)
+        for walk in events:
+            assert len(walk) > 1
+            assert [event.id for page in walk for event in page] == [f"evt_{number}" for number in wanted]
+        for walk in attempts:
+            assert len(walk) > 1
+            assert [logged.attempt.id for page in walk for logged in page] == [f"atm_{number}" for number in wanted]
 
     async def test_a_position_need_not_be_that_of_a_row(self, log: LogHarness) -> None:
         for moment in (0, 2):

@@ -10,8 +10,9 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from outpost.clients.clickhouse import ClickHouse, ResultTooLarge
 from outpost.ports.log_store import TimeWindow
 from outpost.ports.paging import Page, PageRequest
-from outpost.stores.clickhouse_query import MAX_BYTES, Conditions, Statement, select
+from outpost.stores.clickhouse_query import Conditions, Statement, select
 from outpost.stores.clickhouse_values import Key, last_millisecond, next_millisecond
+from outpost.stores.page_rows import PAGE_BYTES
 
 
 class Keyed(Protocol):
@@ -67,7 +68,7 @@ def page_statement(query: PageQuery[Any], request: PageRequest, *, after: Key | 
 
 
 async def fetch_page(
-    clickhouse: ClickHouse, query: PageQuery[Row], request: PageRequest, *, max_bytes: int = MAX_BYTES
+    clickhouse: ClickHouse, query: PageQuery[Row], request: PageRequest, *, max_bytes: int = PAGE_BYTES
 ) -> Page[Row]:
     """Return one page; it is shorter than asked for if its rows would take more than `max_bytes` as JSON."""
     wanted = request.limit + 1

@@ -6,11 +6,9 @@ from typing import NamedTuple, TypeVar
 from outpost.clients.clickhouse import ClickHouse, Value
 from outpost.ports.log_store import TimeWindow
 from outpost.stores.clickhouse_values import last_millisecond, next_millisecond, storable
+from outpost.stores.page_rows import PAGE_BYTES
 
 Row = TypeVar("Row")
-
-MAX_BYTES = 32 * 1024 * 1024
-"""Most that the rows of one answer may take as JSON."""
 
 
 class Statement(NamedTuple):
@@ -80,7 +78,7 @@ def room_for(sql: str) -> dict[str, str]:
 
 
 async def select(
-    clickhouse: ClickHouse, statement: Statement, row: type[Row], *, max_bytes: int = MAX_BYTES
+    clickhouse: ClickHouse, statement: Statement, row: type[Row], *, max_bytes: int = PAGE_BYTES
 ) -> list[Row]:
     """Return the rows of a statement. Text in them that is not UTF-8 is mended: it must not spoil the other rows."""
     settings = {**room_for(statement.sql), "output_format_json_validate_utf8": "1"}

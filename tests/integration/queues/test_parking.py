@@ -1,7 +1,7 @@
 """A destination that hangs, with more behind it than RabbitMQ lends at once, beside one that is well."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ from outpost.schedulers.memory import MemoryRetryScheduler
 from outpost.schedulers.redis_body import LONGEST_BODY, keeps_event
 from outpost.stores.log.memory import MemoryLog, MemoryLogStore
 from tests.support.rabbitmq import RabbitMQServer
-from tests.support.rabbitmq_queue import a_queue, a_topology, opened_channel
+from tests.support.rabbitmq_queue import a_queue
 
 _HANGING, _HEALTHY = DestinationId("hanging"), DestinationId("healthy")
 _WINDOW = 24
@@ -88,16 +88,6 @@ class Road:
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
         self._queue.ack([message_of(settlement.leased) for settlement in settlements])
-
-
-@pytest.fixture
-async def topology(rabbitmq: RabbitMQServer) -> AsyncIterator[Topology]:
-    topology = a_topology()
-    yield topology
-    async with opened_channel(rabbitmq.url("%2F")) as channel:
-        await channel.queue_delete(topology.queue)
-        await channel.queue_delete(topology.dead_letters)
-        await channel.exchange_delete(topology.exchange)
 
 
 @pytest.mark.parametrize(

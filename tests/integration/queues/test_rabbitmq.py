@@ -20,16 +20,6 @@ from tests.support.tcp_relay import relay
 
 
 @pytest.fixture
-async def topology(rabbitmq: RabbitMQServer) -> AsyncIterator[Topology]:
-    topology = a_topology()
-    yield topology
-    async with opened_channel(rabbitmq.url("%2F")) as channel:
-        await channel.queue_delete(topology.queue)
-        await channel.queue_delete(topology.dead_letters)
-        await channel.exchange_delete(topology.exchange)
-
-
-@pytest.fixture
 async def queue(rabbitmq: RabbitMQServer, topology: Topology) -> AsyncIterator[RabbitMQQueue]:
     async with a_queue(rabbitmq.url("%2F"), topology) as queue:
         yield queue

@@ -260,24 +260,6 @@ SELECT 'evt_2', 'acme', fromUnixTimestamp64Milli(0), concat('{"a":"', unhex('FF'
     assert [(event.id, event.data) for event in found][1:] == [("evt_2", '{"a":"\ufffd"}'.encode())]
 
 
-@without_prefix
-async def test_a_page_of_large_rows_is_cut_short_and_the_next_goes_on(clickhouse_log: ClickHouseLog) -> None:
-    for number in range(10):
-        await clickhouse_log.insert(an_event(f"evt_{number}", data=b'"%s"' % (b"x" * 2000)))
-    store = ClickHouseLogStore(clickhouse_log.client, page_bytes=10_000)
-
-    there, back = await walk_there_and_back(
-        lambda page: store.events(EventQuery(page=page)),
-        lambda event: Position(event.time, event.id),
-        limit=10,
-        direction="asc",
-    )
-
-    assert len(there) > 1
-    assert [event.id for page in there for event in page] == [f"evt_{number}" for number in range(10)]
-    assert [event.id for page in back for event in page] == [f"evt_{number}" for number in range(10)]
-
-
 # --- deleting
 
 

@@ -7,10 +7,9 @@ import pytest
 
 from outpost.clients.postgres import Pool
 from outpost.conformance.builders import ONE, START, TENANT, TWO, an_attempt, an_event
-from outpost.conformance.paging import walk_there_and_back
 from outpost.domain.identifiers import AttemptId, EventId, TenantId
 from outpost.ports.log_store import AttemptQuery, EventQuery
-from outpost.ports.paging import PageRequest, Position
+from outpost.ports.paging import PageRequest
 from outpost.stores.log.postgres import PostgresLogStore
 from tests.support.postgres_log import execute, insert_event
 
@@ -175,33 +174,3 @@ async def test_partitions_of_the_operator_are_read_and_left_alone(postgres_log: 
             assert await connection.fetchval("SELECT count(*) FROM attempts_january") == 0
     finally:
         await execute(postgres_log, "DROP TABLE events_january, attempts_january")
-
-
-async def test_a_page_of_large_rows_is_cut_short_and_the_next_goes_on(postgres_log: Pool) -> None:
-    events = [
-        an_event(f"evt_{number}", data=b'{"a":"%s"}' % (b"x" * 2000), time=START + timedelta(seconds=number))
-        for number in range(10)
-    ]
-    for event in events:
-        await insert_event(postgres_log, event, [an_attempt(f"atm_{event.id}", event_id=event.id, time=event.time)])
-    store = PostgresLogStore(postgres_log, page_bytes=10_000)
-
-    there, back = await walk_there_and_back(
-        lambda page: store.events(EventQuery(page=page)),
-        lambda event: Position(event.time, event.id),
-        limit=10,
-        direction="asc",
-    )
-    attempts, _ = await walk_there_and_back(
-        lambda page: store.attempts(AttemptQuery(page=page)),
-        lambda logged: Position(logged.attempt.time, logged.attempt.id),
-        limit=10,
-        direction="asc",
-    )
-
-    ids = [event.id for event in events]
-    assert [len(page) for page in there] == [4, 4, 2]
-    assert [event.id for page in there for event in page] == ids
-    assert [event.id for page in back for event in page] == ids
-    assert [len(page) for page in attempts] == [4, 4, 2]
-    assert [logged.event.id for page in attempts for logged in page] == ids

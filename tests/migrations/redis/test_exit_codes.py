@@ -197,22 +197,20 @@ async def test_a_cluster_that_is_taken_for_a_server_is_16_and_names_the_setting(
     assert all("set REDIS_CLUSTER_ENABLED=true" in line for _, line in answers)
 
 
-async def test_a_server_that_is_taken_for_a_cluster_is_16_and_names_the_setting(
-    outpost: OutpostProcess, legacy: RedisStore
+@pytest.mark.parametrize(
+    ("settings", "repair"),
+    [
+        ({"REDIS_CLUSTER_ENABLED": "true"}, "set REDIS_CLUSTER_ENABLED=false"),  # it is none
+        ({"REDIS_DATABASE": "99"}, "set REDIS_DATABASE"),  # it has sixteen
+    ],
+)
+async def test_a_setting_that_does_not_fit_the_server_is_16_and_named(
+    outpost: OutpostProcess, legacy: RedisStore, settings: dict[str, str], repair: str
 ) -> None:
-    code, line = await _refused(outpost, REDIS_CLUSTER_ENABLED="true")
+    code, line = await _refused(outpost, **settings)
 
     assert code == 16
-    assert "set REDIS_CLUSTER_ENABLED=false" in line
-
-
-async def test_a_database_that_the_server_has_not_is_16_and_names_the_setting(
-    outpost: OutpostProcess, legacy: RedisStore
-) -> None:
-    code, line = await _refused(outpost, REDIS_DATABASE="99")
-
-    assert code == 16
-    assert "set REDIS_DATABASE" in line
+    assert repair in line
 
 
 async def test_a_file_of_authorities_that_cannot_be_read_is_64_and_named(

@@ -18,11 +18,12 @@ from outpost.ports.log_store import AttemptQuery, EventQuery, LoggedAttempt
 from outpost.ports.paging import Page
 from outpost.stores.clickhouse_errors import store_errors
 from outpost.stores.clickhouse_paging import fetch_page
-from outpost.stores.clickhouse_query import MAX_BYTES, Statement, select
+from outpost.stores.clickhouse_query import Statement, select
 from outpost.stores.log import clickhouse_attempts, clickhouse_events, clickhouse_expiry
 from outpost.stores.log.clickhouse_attempts import AttemptRow
 from outpost.stores.log.clickhouse_events import EventRow, MatchRow
 from outpost.stores.log.clickhouse_tables import tables_of
+from outpost.stores.page_rows import PAGE_BYTES
 
 
 class ClickHouseLogStore:
@@ -32,7 +33,7 @@ class ClickHouseLogStore:
     list of events. It is found by its id, and in the lists of attempts.
     """
 
-    def __init__(self, clickhouse: ClickHouse, *, deployment_id: str = "", page_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, clickhouse: ClickHouse, *, deployment_id: str = "", page_bytes: int = PAGE_BYTES) -> None:
         """Make a store; nothing is sent.
 
         Args:

@@ -12,6 +12,7 @@ from outpost.domain.identifiers import AttemptId, DestinationId, EventId, Tenant
 from outpost.ports.log_store import AttemptQuery, EventQuery, LoggedAttempt
 from outpost.ports.paging import Page
 from outpost.stores.log import sqlite_attempts, sqlite_events, sqlite_expiry
+from outpost.stores.page_rows import PAGE_BYTES
 from outpost.stores.sqlite_errors import store_errors
 
 T = TypeVar("T")
@@ -23,20 +24,24 @@ _EVENTS_PER_TRANSACTION = 100
 class SQLiteLogStore:
     """`LogStore` over an open database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, page_bytes: int = PAGE_BYTES) -> None:
+        """Args:
+        page_bytes: Most of one page.
+        """
         self._database = database
+        self._page_bytes = page_bytes
 
     async def event(self, event_id: EventId, *, tenant_id: TenantId | None = None) -> Event | None:
         return await self._read(lambda connection: sqlite_events.newest(connection, event_id, tenant_id))
 
     async def events(self, query: EventQuery) -> Page[Event]:
-        return await self._read(lambda connection: sqlite_events.page(connection, query))
+        return await self._read(lambda connection: sqlite_events.page(connection, query, self._page_bytes))
 
     async def attempt(self, attempt_id: AttemptId, *, tenant_id: TenantId | None = None) -> LoggedAttempt | None:
         return await self._read(lambda connection: sqlite_attempts.by_id(connection, attempt_id, tenant_id))
 
     async def attempts(self, query: AttemptQuery) -> Page[LoggedAttempt]:
-        return await self._read(lambda connection: sqlite_attempts.page(connection, query))
+        return await self._read(lambda connection: sqlite_attempts.page(connection, query, self._page_bytes))
 
     async def latest_attempt(
         self, event_id: EventId, destination_id: DestinationId, *, tenant_id: TenantId | None = None

@@ -47,7 +47,7 @@ def latest(
     return None if row is None else _from_row(row)
 
 
-def page(connection: sqlite3.Connection, query: AttemptQuery) -> Page[LoggedAttempt]:
+def page(connection: sqlite3.Connection, query: AttemptQuery, max_bytes: int) -> Page[LoggedAttempt]:
     conditions = Conditions()
     _add_owners(connection, conditions, query)
     conditions.add_any_of("a.destination_type", query.destination_types)
@@ -55,7 +55,15 @@ def page(connection: sqlite3.Connection, query: AttemptQuery) -> Page[LoggedAtte
     if query.status is not None:
         conditions.add("a.status = ?", query.status)
     add_window(conditions, "a.time", query.time)
-    rows = fetch_page(connection, _ATTEMPTS, conditions, query.page, order=("a.time", "a.id"), stored=to_microseconds)
+    rows = fetch_page(
+        connection,
+        _ATTEMPTS,
+        conditions,
+        query.page,
+        order=("a.time", "a.id"),
+        stored=to_microseconds,
+        max_bytes=max_bytes,
+    )
     return Page(items=[_from_row(row) for row in rows.items], more=rows.more)
 
 

@@ -30,7 +30,7 @@ def newest(connection: sqlite3.Connection, event_id: EventId, tenant_id: TenantI
     return None if row is None else from_row(row)
 
 
-def page(connection: sqlite3.Connection, query: EventQuery) -> Page[Event]:
+def page(connection: sqlite3.Connection, query: EventQuery, max_bytes: int) -> Page[Event]:
     conditions = Conditions()
     conditions.add_any_of("e.id", query.ids)
     tenant_key = "e.tenant_key" if query.ids is None else "+e.tenant_key"
@@ -43,7 +43,15 @@ def page(connection: sqlite3.Connection, query: EventQuery) -> Page[Event]:
             write_json(query.destination_ids),
         )
     add_window(conditions, "e.time", query.time)
-    rows = fetch_page(connection, _EVENTS, conditions, query.page, order=("e.time", "e.id"), stored=to_microseconds)
+    rows = fetch_page(
+        connection,
+        _EVENTS,
+        conditions,
+        query.page,
+        order=("e.time", "e.id"),
+        stored=to_microseconds,
+        max_bytes=max_bytes,
+    )
     return Page(items=[from_row(row) for row in rows.items], more=rows.more)
 
 

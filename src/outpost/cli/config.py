@@ -1,7 +1,6 @@
 """`outpost config list`: the configuration in force, without its secrets."""
 
 import argparse
-import sys
 from collections.abc import Mapping
 from typing import cast
 
@@ -10,6 +9,7 @@ import msgspec
 from outpost.cli import exit_codes
 from outpost.cli.main import SettingsLoader
 from outpost.cli.options import add_settings_help
+from outpost.cli.output import complain, say
 from outpost.config import server_requirements
 from outpost.config.summary import summary
 from outpost.domain.errors import ConfigurationError
@@ -34,11 +34,11 @@ def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
         warnings.append(f"outpost serve would not start: {error}")
     if args.json:
         document = {"schema": 1, "command": "config list", "ok": True, "settings": fields, "warnings": warnings}
-        print(msgspec.json.encode(document).decode())
+        say(msgspec.json.encode(document).decode())
     else:
-        print(format_fields(fields))
+        say(format_fields(fields))
         for warning in warnings:
-            print(f"Warning: {warning}", file=sys.stderr)
+            complain(f"Warning: {warning}")
     return exit_codes.DONE
 
 

@@ -12,6 +12,7 @@ import msgspec
 from outpost import __version__
 from outpost.cli.main import SettingsLoader
 from outpost.cli.options import add_settings_help
+from outpost.cli.output import say
 from outpost.config import server_requirements
 from outpost.config.settings import Settings
 
@@ -50,7 +51,7 @@ def _run_in(folder: Path, settings_loader: SettingsLoader) -> int:
     _migrate(settings)
 
     async def announce(port: int) -> None:
-        print(_welcome(settings, folder / _SECRETS["API_KEY"], port), flush=True)
+        say(_welcome(settings, folder / _SECRETS["API_KEY"], port))
 
     return serve_until_stopped(settings, ServeOptions(host="127.0.0.1", dev_receiver=True, announce=announce))
 
@@ -66,7 +67,7 @@ def _migrate(settings: Settings) -> None:
         async with Coordinator(migration_lines(settings)) as coordinator:
             applied = await coordinator.apply(ApplyRequest())
         if applied.steps:
-            print(f"Database {settings.sqlite.path}: applied {', '.join(state.id for state in applied.steps)}.")
+            say(f"Database {settings.sqlite.path}: applied {', '.join(state.id for state in applied.steps)}.")
 
     asyncio.run(apply())
 

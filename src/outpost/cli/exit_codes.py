@@ -16,6 +16,7 @@ UNREACHABLE: Final = 17
 DATA_IS_NEWER: Final = 18
 CANCELLED: Final = 19
 USAGE: Final = 64
+OUTPUT_LOST: Final = 74
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
@@ -34,6 +35,7 @@ MEANINGS: Final[dict[int, str]] = {
     DATA_IS_NEWER: "the data is newer than this program",
     CANCELLED: "cancelled, or no terminal to ask at",
     USAGE: "wrong usage or configuration",
+    OUTPUT_LOST: "what the command has to say could not be written; what it had to do is done",
     INTERRUPTED: "interrupted, after a checkpoint",
     TERMINATED: "terminated, after a checkpoint",
 }

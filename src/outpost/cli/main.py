@@ -4,13 +4,13 @@ Only the module of the chosen command is imported, so `outpost --version` costs 
 """
 
 import importlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 
 from outpost import __version__
 from outpost.cli import exit_codes
+from outpost.cli.output import OutputLost, complain, finish, say
 from outpost.domain.errors import ConfigurationError, OutpostError
 
 if TYPE_CHECKING:
@@ -59,37 +59,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code, one of `outpost.cli.exit_codes`.
     """
     name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["help"]
-    match name:
-        case "-h" | "--help" | "help":
-            print(_help())
-            return exit_codes.DONE
-        case "--version" | "-version" | "version":
-            print(f"outpost {__version__}")
-            return exit_codes.DONE
-        case _ if name in COMMANDS:
-            return _run_guarded(name, rest)
-        case _:
-            return _unknown(name)
+    code = _run_guarded(name, rest)
+    try:
+        finish()
+    except OutputLost as lost:
+        return code or _lost(lost)  # a failure before it matters more
+    return code
 
 
 def _run_guarded(name: str, arguments: Sequence[str]) -> int:
     try:
-        return _run(name, arguments)
+        return _choose(name, arguments)
     except ConfigurationError as error:
         return _fail(error, exit_codes.USAGE)
     except OutpostError as error:
         return _fail(error, exit_codes.FAILED)
+    except OutputLost as lost:
+        return _lost(lost)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except BrokenPipeError:  # who reads the output, such as `head`, has had enough
-        return _reader_left()
     except SystemExit as exit_:  # argparse leaves this way, after `--help` and after wrong usage
         return exit_.code if isinstance(exit_.code, int) else exit_codes.DONE
     except Exception as error:
         import traceback
 
-        traceback.print_exc()
+        complain(traceback.format_exc().rstrip())
         return _fail(f"unexpected {type(error).__name__}, a defect in Outpost; the lines above say where", 1)
+
+
+def _choose(name: str, arguments: Sequence[str]) -> int:
+    match name:
+        case "-h" | "--help" | "help":
+            say(_help())
+            return exit_codes.DONE
+        case "--version" | "-version" | "version":
+            say(f"outpost {__version__}")
+            return exit_codes.DONE
+        case _ if name in COMMANDS:
+            return _run(name, arguments)
+        case _:
+            return _unknown(name)
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
@@ -113,11 +122,8 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     return module.run(parser.parse_args(flags.rest), flags.load)
 
 
-def _reader_left() -> int:
-    """Say nothing more, also not when the interpreter flushes its output at the end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    return exit_codes.FAILED
+def _lost(lost: OutputLost) -> int:
+    return exit_codes.OUTPUT_LOST if lost.quiet else _fail(lost, exit_codes.OUTPUT_LOST)
 
 
 def _unknown(name: str) -> int:
@@ -129,7 +135,7 @@ def _unknown(name: str) -> int:
 
 
 def _fail(error: object, code: int) -> int:
-    print("Error: " + " ".join(str(error).split("\n")), file=sys.stderr)
+    complain("Error: " + " ".join(str(error).split("\n")))
     return code
 
 

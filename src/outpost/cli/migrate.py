@@ -1,4 +1,4 @@
-"""`outpost migrate`: its sub-commands and their arguments; `migrate_commands.py` runs them."""
+"""`outpost migrate`: its sub-commands and their arguments; `migrate_runner.py` runs them."""
 
 import argparse
 import re
@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
-    from outpost.cli.migrate_commands import run_command
+    from outpost.cli.migrate_runner import run_command
 
     return run_command(args, settings_loader)
 

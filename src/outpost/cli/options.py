@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from outpost.cli.output import say
 from outpost.config.load import load_settings
 from outpost.config.parse import allowed
 from outpost.config.setting import Setting
@@ -106,6 +107,6 @@ class _HelpSettings(argparse.Action):
         super().__init__(option_strings, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
-        for row in reversed(_ROWS.values()):
-            print(f"{row.flag}  {allowed(row)}\n    {row.key.text.replace('`', '')}")
+        rows = reversed(_ROWS.values())
+        say("\n".join(f"{row.flag}  {allowed(row)}\n    {row.key.text.replace('`', '')}" for row in rows))
         parser.exit()

@@ -1,7 +1,10 @@
 """Asking a person yes or no."""
 
 import asyncio
+import contextlib
 import sys
+
+from outpost.cli.output import OutputLost, say
 
 
 def can_ask() -> bool:
@@ -13,14 +16,22 @@ async def confirmed(question: str) -> bool:
     """Ask on the terminal; cancelling, as Ctrl-C does, ends it at once.
 
     `y` and `yes` in any case are yes; everything else, an empty line and the end of input included, is no.
+
+    Raises:
+        OutputLost: Nobody can see the question.
     """
-    print(f"{question} [y/N] ", end="", flush=True)
+    say(f"{question} [y/N] ", end="")
     try:
         await _line_is_there()
     except asyncio.CancelledError:
-        print(flush=True)
+        with contextlib.suppress(OutputLost):
+            say("")
         raise
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    try:
+        answer = sys.stdin.readline()
+    except OSError:  # the terminal has gone
+        answer = ""
+    return answer.strip().lower() in ("y", "yes")
 
 
 async def _line_is_there() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from outpost.cli import exit_codes
 from outpost.cli.main import SettingsLoader
 from outpost.cli.options import add_settings_help
+from outpost.cli.output import complain
 from outpost.config import server_requirements
 from outpost.config.settings import Settings
 from outpost.domain.errors import StoreCorrupted, Unavailable
@@ -74,5 +75,5 @@ def serve_until_stopped(settings: Settings, options: "ServeOptions") -> int:
 
 
 def _say(error: object, code: int) -> int:
-    print(f"Error: {error}", file=sys.stderr)
+    complain(f"Error: {error}")
     return code

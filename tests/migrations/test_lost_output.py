@@ -1,9 +1,12 @@
 """`outpost migrate` where nobody takes what it writes: a full disk, a reader or terminal that has left."""
 
 import asyncio
+import fcntl
 import os
 import pty
+import signal
 import sys
+import termios
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from tests.support.process import OutpostProcess
 
 Lost = Callable[[], AbstractContextManager[int]]
+STANDING = {"OUTPOST_MIGRATE_TESTING": "1", "OUTPOST_MIGRATE_FAILPOINT": "sqlite.statement:3:stop"}
 FULL = "Error: standard output cannot be written: No space left on device\n"
 
 
@@ -186,3 +190,36 @@ async def test_why_a_command_failed_matters_more_than_a_lost_answer(outpost: Out
         wrong_usage, *_ = await _run(outpost, "plan", "--json", "--redis-only", out=full, err=unread)
 
     assert (to_a_full_disk, to_nobody, wrong_usage) == (16, 16, 64)
+
+
+async def test_a_run_whose_terminal_goes_away_ends_after_a_checkpoint(outpost: OutpostProcess) -> None:
+    ours, theirs = pty.openpty()
+
+    def begin_session() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "outpost",
+        "migrate",
+        "apply",
+        "--yes",
+        env={**os.environ, **outpost.settings, **STANDING},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=begin_session,
+    )
+    os.close(theirs)
+    async with asyncio.timeout(30):
+        while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            await asyncio.sleep(0.02)
+        os.close(ours)
+        code = await process.wait()
+    again, *_ = await _run(outpost, "apply", "--yes", "--lock-timeout", "0")
+
+    assert (code, again) == (129, 0)
+    assert (await _outcomes(outpost))[0] == "interrupted"

@@ -17,6 +17,7 @@ DATA_IS_NEWER: Final = 18
 CANCELLED: Final = 19
 USAGE: Final = 64
 OUTPUT_LOST: Final = 74
+HUNG_UP: Final = 129
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
@@ -36,6 +37,7 @@ MEANINGS: Final[dict[int, str]] = {
     CANCELLED: "cancelled, or no terminal to ask at",
     USAGE: "wrong usage or configuration",
     OUTPUT_LOST: "what the command has to say could not be written; what it had to do is done",
+    HUNG_UP: "the terminal went away; ended after a checkpoint",
     INTERRUPTED: "interrupted, after a checkpoint",
     TERMINATED: "terminated, after a checkpoint",
 }

@@ -1,6 +1,7 @@
 """Runs one sub-command of `outpost migrate`: over which stores, until when, and what its end is in exit codes.
 
-A first SIGINT or SIGTERM lets it end after a checkpoint, a second one at once.
+A first SIGINT, SIGTERM or SIGHUP lets it end after a checkpoint, a second one at once. Whoever ignored SIGHUP for it,
+as `nohup` does, wants it to outlive the terminal.
 """
 
 import argparse
@@ -32,6 +33,7 @@ _FAREWELL = timedelta(seconds=4)
 _SIGNAL_EXITS = {
     signal.SIGINT: exit_codes.INTERRUPTED,
     signal.SIGTERM: exit_codes.TERMINATED,
+    signal.SIGHUP: exit_codes.HUNG_UP,
 }
 
 
@@ -108,6 +110,8 @@ async def _work(args: argparse.Namespace, lines: Sequence[Line], display: Displa
 
     loop = asyncio.get_running_loop()
     for number in _SIGNAL_EXITS:
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue
         loop.add_signal_handler(number, interrupt, number)
     try:
         async with Coordinator(lines, observe=display.show, waiting=display.waiting) as coordinator:

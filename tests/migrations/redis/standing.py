@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.migrations.redis.outcomes import APPLY, failing_at
@@ -35,10 +36,19 @@ class StandingRun:
 
 @asynccontextmanager
 async def standing_run(
-    store: RedisStore, outpost: OutpostProcess, place: str, *arguments: str
+    store: RedisStore,
+    outpost: OutpostProcess,
+    place: str,
+    *arguments: str,
+    on_hangup: signal.Handlers = signal.SIG_DFL,
 ) -> AsyncGenerator[StandingRun]:
-    """Yield a run that holds the lock and stands still at a failpoint; it is killed at the end if it still runs."""
-    ending = asyncio.create_task(outpost.run(*APPLY, *arguments, **failing_at(place, "stop")))
+    """Yield a run that holds the lock and stands still at a failpoint; it is killed at the end if it still runs.
+
+    Args:
+        on_hangup: What whoever starts it has told it to do on SIGHUP.
+    """
+    hangup = partial(signal.signal, signal.SIGHUP, on_hangup)
+    ending = asyncio.create_task(outpost.run(*APPLY, *arguments, limits=hangup, **failing_at(place, "stop")))
     pid = 0
     try:
         pid = await _pid_of_holder(store, ending)

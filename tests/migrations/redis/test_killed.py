@@ -106,7 +106,7 @@ async def test_a_run_that_is_asked_to_stop_keeps_its_place_and_the_next_goes_on_
     assert 3 * tenants <= books.matched <= 3 * tenants + 8_000  # pages that were under way are looked at twice
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 async def test_a_run_that_is_asked_to_stop_frees_the_lock(
     single: RedisStore, outpost: OutpostProcess, number: signal.Signals, code: int
 ) -> None:
@@ -120,6 +120,17 @@ async def test_a_run_that_is_asked_to_stop_frees_the_lock(
 
     assert ended == code, err
     assert again == 0
+    await assert_finished(single, wanted)
+
+
+async def test_a_run_under_nohup_outlives_its_terminal(single: RedisStore, outpost: OutpostProcess) -> None:
+    wanted = await undisturbed(single)
+    configured(outpost, single)
+    async with standing_run(single, outpost, "redis.page:1", on_hangup=signal.SIG_IGN) as run:
+        run.signal(signal.SIGHUP)
+        code, _, err = await run.ended()
+
+    assert code == 0, err
     await assert_finished(single, wanted)
 
 

@@ -117,6 +117,23 @@ async def test_a_family_without_store_is_wrong_usage(outpost: OutpostProcess) ->
     assert "no redis store is configured" in err
 
 
+@pytest.mark.parametrize("arguments", [["plan"], ["plan", "--json"]], ids=" ".join)
+async def test_a_key_of_the_file_that_there_is_not_is_named_with_the_nearest(
+    outpost: OutpostProcess, tmp_path: Path, arguments: list[str]
+) -> None:
+    file = tmp_path / "outpost.yaml"
+    file.write_text("deployment_idd: blue\n")
+
+    code, out, err = await outpost.run("migrate", *arguments, "--config", str(file))
+    _, _, of_config = await outpost.run("config", "list", "--config", str(file))
+
+    assert code == 0
+    assert "deployment_idd is not a setting; did you mean deployment_id?" in err
+    assert err.startswith("Warning: ")
+    assert err == of_config
+    assert "deployment_idd" not in out
+
+
 async def test_nothing_configured_names_the_ways_to_start(outpost: OutpostProcess) -> None:
     del outpost.settings["SQLITE_PATH"]
 

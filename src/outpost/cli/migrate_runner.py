@@ -58,7 +58,10 @@ def run_command(args: argparse.Namespace, settings_loader: SettingsLoader) -> in
 
 
 def _lines(args: argparse.Namespace, settings_loader: SettingsLoader) -> Sequence[Line]:
-    return migration_lines(settings_loader(), family=_family(args))
+    settings = settings_loader()
+    for warning in settings.warnings:
+        complain(f"Warning: {warning}")
+    return migration_lines(settings, family=_family(args))
 
 
 def _family(args: argparse.Namespace) -> Family | None:

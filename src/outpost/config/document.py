@@ -51,7 +51,7 @@ Files are never merged: a `.env` in the working directory hides every YAML file.
 `KEY=VALUE` lines with environment names; comments, quotes, `export`, `$VAR` and `${{VAR}}` are understood, and in
 single quotes or after a backslash `$` is only a dollar sign. Its values are not passed on to the environment, so what
 is read from the process environment only (marked below) cannot stand there. Any other file is YAML. A YAML key that is
-not known is reported as a warning when Outpost starts.
+not known is reported as a warning by every command.
 
 ## How values are written
 

@@ -134,6 +134,22 @@ async def test_a_key_of_the_file_that_there_is_not_is_named_with_the_nearest(
     assert "deployment_idd" not in out
 
 
+@pytest.mark.parametrize("command", [["migrate", "apply", "--yes"], ["migrate", "status"], ["serve"]], ids=" ".join)
+async def test_a_file_for_tls_that_there_is_not_is_a_wrong_configuration(
+    outpost: OutpostProcess, command: list[str]
+) -> None:
+    del outpost.settings["SQLITE_PATH"]
+    url = "postgres://me:hunter2@127.0.0.1:1/outpost?sslmode=verify-full&sslrootcert=/no/such/file"
+
+    code, out, err = await outpost.run(
+        *command, REDIS_HOST="127.0.0.1", RABBITMQ_SERVER_URL="amqp://h", POSTGRES_URL=url
+    )
+
+    assert code == 64
+    assert err == "Error: POSTGRES_URL: sslrootcert: /no/such/file cannot be read: No such file or directory\n"
+    assert "hunter2" not in out
+
+
 async def test_nothing_configured_names_the_ways_to_start(outpost: OutpostProcess) -> None:
     del outpost.settings["SQLITE_PATH"]
 

@@ -39,12 +39,13 @@ async def open_log(settings: Settings) -> AsyncGenerator[LogParts]:
 
 @asynccontextmanager
 async def _postgres(settings: Settings) -> AsyncGenerator[LogParts]:
-    from outpost.clients.postgres import InvalidTarget, Pool, Target
+    from outpost.clients.postgres import InvalidTarget, Pool, Target, check_tls_files
     from outpost.stores.log.postgres import PostgresLogStore
     from outpost.stores.log.postgres_writer import PostgresLogWriter
 
     try:
         target = Target.parse(settings.postgres.url)
+        check_tls_files(target)
     except InvalidTarget as error:
         raise ConfigurationError(f"POSTGRES_URL: {error}") from None
     async with Pool(target, application="outpost") as pool:

@@ -22,6 +22,7 @@ from outpost.clients.postgres.errors import (
 )
 from outpost.clients.postgres.pool import Pool
 from outpost.clients.postgres.target import InvalidTarget, Target
+from outpost.clients.postgres.tls_files import check_tls_files
 
 __all__ = [
     "AccessDenied",
@@ -39,5 +40,6 @@ __all__ = [
     "TimedOut",
     "TransactionAborted",
     "Unavailable",
+    "check_tls_files",
     "connect",
 ]

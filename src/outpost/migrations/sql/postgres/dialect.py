@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 
-from outpost.clients.postgres import InvalidTarget, Target
+from outpost.clients.postgres import InvalidTarget, Target, check_tls_files
 from outpost.domain.errors import ConfigurationError
 from outpost.migrations.errors import MigrationError, Unreachable
 from outpost.migrations.failpoints import failpoint
@@ -34,10 +34,11 @@ def postgres_line(url: str, timings: Timings | None = None) -> SqlLine:
     """Return the line of the database that `POSTGRES_URL` names.
 
     Raises:
-        ConfigurationError: `url` is no connection string.
+        ConfigurationError: `url` is no connection string, or a file that it names cannot be read.
     """
     try:
         target = Target.parse(url)
+        check_tls_files(target)
     except InvalidTarget as error:
         raise ConfigurationError(f"POSTGRES_URL: {error}") from None
     return SqlLine(PostgresDialect(Database(target), timings or Timings()), postgres_scripts())

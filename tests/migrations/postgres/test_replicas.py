@@ -42,10 +42,12 @@ async def _followed(database: PostgresDatabase, standby: PostgresDatabase) -> No
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("applied", [0, 9], ids=["new", "begun"])
 async def test_apply_on_a_standby_is_refused_and_says_where_to_go(
-    database: PostgresDatabase, standby: PostgresDatabase, tmp_path: Path
+    database: PostgresDatabase, standby: PostgresDatabase, tmp_path: Path, applied: int
 ) -> None:
-    await database.apply(9)
+    if applied:
+        await database.apply(applied)
     await _followed(database, standby)
     async with OutpostProcess(tmp_path) as outpost:
         del outpost.settings["SQLITE_PATH"]
@@ -56,7 +58,9 @@ async def test_apply_on_a_standby_is_refused_and_says_where_to_go(
         doctor, out, _ = await outpost.run("migrate", "doctor")
 
     assert code == 16
-    assert "name the primary server in POSTGRES_URL" in err
+    assert "the server is a read-only standby" in err
+    primary = f"127.0.0.1:{database.target.ports[0]}"
+    assert f"name the primary server in POSTGRES_URL; this one follows {primary}" in err
     assert [read for read, *_ in reading] == [0, 0, 0, 0, 15], reading
     assert doctor == 16
     assert "primary" in out

@@ -91,7 +91,22 @@ async def test_a_read_only_replica_is_16_and_names_its_primary(
     code, line = await _refused(outpost)
 
     assert code == 16
-    assert "primary" in line
+    assert "this is a read-only replica" in line
+    assert f"its primary, {primary.host}:{primary.port}" in line
+
+
+async def test_whoever_may_not_ask_a_replica_for_its_primary_is_told_what_it_is(
+    outpost: OutpostProcess, new_redis_server: Callable[..., RedisServer]
+) -> None:
+    primary, replica = new_redis_server(), new_redis_server()
+    replica.command("REPLICAOF", primary.host, primary.port)
+    replica.command("ACL", "SETUSER", USER, "on", f">{PASSWORD}", "~*", "+@all", "-info")
+    configured(outpost, RedisStore(replica))
+
+    code, line = await _refused(outpost, REDIS_USERNAME=USER, REDIS_PASSWORD=PASSWORD)
+
+    assert code == 16
+    assert "this is a read-only replica" in line
 
 
 async def test_no_terminal_and_no_yes_is_19_and_changes_nothing(outpost: OutpostProcess, legacy: RedisStore) -> None:

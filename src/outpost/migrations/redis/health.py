@@ -1,6 +1,7 @@
 """What a server says of itself: how many keys it has, how far its replicas are behind, how full its memory is."""
 
 import re
+from collections.abc import Mapping
 
 from outpost.clients.redis import Node, RedisReplyError
 from outpost.migrations.throttle import Health
@@ -23,6 +24,12 @@ async def population(node: Node) -> int:
         return await node.command("DBSIZE")
     except RedisReplyError:
         return 0
+
+
+def read_facts(info: bytes) -> Mapping[str, str]:
+    """Return the fields of the reply to INFO."""
+    pairs = (line.partition(":") for line in info.decode(errors="replace").splitlines())
+    return {name: value for name, colon, value in pairs if colon}
 
 
 def read_info(info: bytes) -> Health:

@@ -27,6 +27,7 @@ from outpost.migrations.owner import Owner
 from outpost.migrations.redis.catalogue import MIGRATIONS
 from outpost.migrations.redis.errors import redis_errors
 from outpost.migrations.redis.keys import ToolKeys
+from outpost.migrations.redis.replica import naming_primary
 from outpost.migrations.report import Holder, Progress
 from outpost.migrations.steering import Steering, SteeringChange
 
@@ -108,7 +109,7 @@ class RedisLease:
         self._timings = timings
 
     async def take(self, token: str) -> bool:
-        with redis_errors():
+        async with naming_primary(self._redis):
             if await self._redis.command("SET", self._lock, token, "NX", "PX", self._first_expiry):
                 return True
             holder = await self._holding()
@@ -128,7 +129,7 @@ class RedisLease:
             return max(int(each or 0) for each in await asyncio.gather(counter, *futures))
 
     async def raise_fence(self, fence: int) -> None:
-        with redis_errors():
+        async with naming_primary(self._redis):
             await self._redis.run(_RAISE, [self._fence], [fence])
 
     async def introduce(self, owner: Owner, fence: int) -> bool:
@@ -163,7 +164,7 @@ class RedisLease:
         holder = await self.holder()
         if holder is None:
             return None
-        with redis_errors():
+        async with naming_primary(self._redis):
             # The fence first: a holder that is alive after all is stopped before another can begin.
             await self.raise_fence(await self.fence() + 1)
             await self._redis.command("DEL", self._lock)
@@ -171,7 +172,7 @@ class RedisLease:
         return holder
 
     async def steer(self, change: SteeringChange) -> Steering | None:
-        with redis_errors():
+        async with naming_primary(self._redis):
             found = await self._holding()
             if found is None or found[1].foreign:
                 return None

@@ -8,6 +8,8 @@ import msgspec
 from outpost.clients.redis import Node, Redis, RedisReplyError
 from outpost.migrations.errors import Refused
 from outpost.migrations.redis.errors import redis_errors
+from outpost.migrations.redis.health import read_facts
+from outpost.migrations.redis.replica import primary_in
 from outpost.migrations.report import Check
 
 OLDEST = (6, 2)
@@ -111,10 +113,7 @@ async def _facts(node: Node) -> Mapping[str, str]:
             continue
         if isinstance(text, BaseException):
             raise text
-        for line in text.decode(errors="replace").splitlines():
-            name, colon, value = line.partition(":")
-            if colon:
-                facts[name] = value
+        facts |= read_facts(text)
     return facts
 
 
@@ -130,8 +129,7 @@ def _version(node: Node, facts: Mapping[str, str]) -> Check:
 
 def _role(node: Node, facts: Mapping[str, str]) -> Check:
     if facts.get("role", "master") != "master":
-        primary = f"{facts.get('master_host', '?')}:{facts.get('master_port', '?')}"
-        return _wrong(node, "role", "it is a read-only replica", f"set REDIS_HOST to its primary, {primary}")
+        return _wrong(node, "role", "it is a read-only replica", f"set REDIS_HOST to its primary, {primary_in(facts)}")
     return _fine(node, "role")
 
 

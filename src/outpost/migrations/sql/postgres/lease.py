@@ -25,7 +25,7 @@ from outpost.migrations.sql.postgres.advisory import (
 )
 from outpost.migrations.sql.postgres.books import create_books, has_books
 from outpost.migrations.sql.postgres.database import Database
-from outpost.migrations.sql.postgres.permissions import refuse_without_permission
+from outpost.migrations.sql.postgres.permissions import refuse_standby, refuse_without_permission
 from outpost.migrations.steering import Steering, SteeringChange
 
 _TAKE = """
@@ -170,6 +170,7 @@ class PostgresLease:
         whatever it was about to write.
         """
         async with self._database.connected() as connection:
+            await refuse_standby(connection)
             held = await read_advisory_holder(connection, self._database)
             if held is None or held.sign == sign(token):
                 return False

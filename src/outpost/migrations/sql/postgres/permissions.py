@@ -17,6 +17,7 @@ SELECT current_setting('server_version') AS version,
        quote_ident(current_user) AS me,
        current_schema() IS NOT NULL
        AND has_schema_privilege(current_user, current_schema()::text, 'CREATE') AS creates"""
+_PRIMARY = "SELECT sender_host, sender_port FROM pg_stat_wal_receiver"
 _FOREIGN_TABLES = """
 SELECT quote_ident(c.relname) AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner
   FROM pg_class AS c
@@ -48,7 +49,7 @@ async def faults(connection: Connection) -> list[Fault]:
     if facts["version_number"] < OLDEST_SERVER:
         fault("server version", f"PostgreSQL {facts['version']} is too old", "upgrade the server to 12 or newer")
     if facts["standby"]:
-        fault("writable", "the server is a read-only standby", "name the primary server in POSTGRES_URL")
+        fault("writable", "the server is a read-only standby", await _naming_primary(connection))
     elif facts["read_only"]:
         repair = f"ALTER ROLE {facts['me']} SET default_transaction_read_only = off"
         fault("writable", "transactions are read-only by default (default_transaction_read_only)", repair)
@@ -62,6 +63,20 @@ async def faults(connection: Connection) -> list[Fault]:
         what = f"{facts['me']} does not own {row['name']}, and only its owner may change it"
         fault("owns the tables", what, f"GRANT {row['owner']} TO {facts['me']}")
     return found
+
+
+async def refuse_standby(connection: Connection) -> None:
+    """Raises Refused if the server follows another one, with the name of that if it may be known."""
+    if await connection.fetchval("SELECT pg_is_in_recovery()"):
+        repair = await _naming_primary(connection)
+        raise Refused(f"nothing was changed: the server is a read-only standby; repair: {repair}")
+
+
+async def _naming_primary(connection: Connection) -> str:
+    """Return what to do about a standby. Which server it follows only those may see who may see statistics."""
+    row = await connection.fetchrow(_PRIMARY)
+    follows = f"; this one follows {row['sender_host']}:{row['sender_port']}" if row and row["sender_host"] else ""
+    return f"name the primary server in POSTGRES_URL{follows}"
 
 
 async def refuse_without_permission(connection: Connection) -> None:

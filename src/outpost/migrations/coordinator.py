@@ -1,22 +1,19 @@
 """The migration commands over every line."""
 
-import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 
 from outpost.domain.errors import ConfigurationError
 from outpost.migrations.errors import DecisionNeeded, MigrationError, Refused
-from outpost.migrations.lease import LeaseStore, Timings, Waiting, acquired, describe
+from outpost.migrations.lease import Timings, Waiting
 from outpost.migrations.line import Line, VerifyRequest
-from outpost.migrations.owner import Owner, this_process
+from outpost.migrations.owner import this_process
 from outpost.migrations.report import (
     Applied,
     Check,
     CleanupItem,
-    Family,
     Holder,
     MigrationState,
     Plan,
@@ -26,23 +23,19 @@ from outpost.migrations.report import (
     Status,
     Verification,
 )
-from outpost.migrations.run import Event, Limits, Observer, Run
+from outpost.migrations.run import Observer, Run
+from outpost.migrations.runner import Runner, RunRequest, leases_of, names, record_of
 from outpost.migrations.steering import Steering, SteeringChange, combined
 
 
-class ApplyRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ApplyRequest(RunRequest, frozen=True, kw_only=True):
     """What to apply, and how.
 
     Attributes:
         until: Stop after the migration of this id or name, in the order of `states`; None applies all.
-        lock_seconds: How long to wait for a living holder of the lock; None as long as it lives, 0 not at all.
-        single_runner: A person promises that nobody else runs; needed where no store can hold a lock.
     """
 
     until: str | None = None
-    lock_seconds: float | None = None
-    single_runner: bool = False
-    limits: Limits = Limits()
 
 
 class Coordinator:
@@ -57,9 +50,7 @@ class Coordinator:
         timings: Timings | None = None,
     ) -> None:
         self.lines = lines
-        self._observe = observe or _ignore_event
-        self._waiting = waiting or _ignore_holder
-        self._timings = timings or Timings()
+        self._runner = Runner(lines, observe=observe, waiting=waiting, timings=timings or Timings())
 
     async def __aenter__(self) -> "Coordinator":
         return self
@@ -127,7 +118,7 @@ class Coordinator:
                     break
         return Applied(steps=done)
 
-    async def cleanup(self, request: ApplyRequest, *, force: bool) -> Sequence[CleanupItem]:
+    async def cleanup(self, request: RunRequest, *, force: bool) -> Sequence[CleanupItem]:
         """Remove what `apply` preserved.
 
         Raises:
@@ -150,14 +141,14 @@ class Coordinator:
         await self._quarantined([key])
         return [text for line in self.lines if line.quarantine for text in await line.quarantine.show(key)]
 
-    async def retry_quarantined(self, request: ApplyRequest, keys: Sequence[str]) -> int:
+    async def retry_quarantined(self, request: RunRequest, keys: Sequence[str]) -> int:
         """Take quarantined records (all if `keys` is empty) back into the work of the next `apply`."""
         if not await self._quarantined(keys):
             return 0
         async with self.running("quarantine retry", request, noted=[_named_keys(keys)]) as run:
             return sum([await line.quarantine.retry(run, keys) for line in self.lines if line.quarantine])
 
-    async def accept_quarantined(self, request: ApplyRequest, keys: Sequence[str], reason: str) -> int:
+    async def accept_quarantined(self, request: RunRequest, keys: Sequence[str], reason: str) -> int:
         """Let quarantined records (all if `keys` is empty) stay as they are for good.
 
         Raises:
@@ -201,7 +192,7 @@ class Coordinator:
                 evicted.append(holder)
                 detail = f"evicted {holder.host or 'another program'} {holder.run}".strip()
                 fence = holder.fence or await line.lease.fence()  # of another program, which has none
-                await line.record(_record(line, owner, "unlock", "ok", fence=fence, detail=detail))
+                await line.record(record_of(line, owner, "unlock", "ok", fence=fence, detail=detail))
         return evicted
 
     async def steer(self, change: SteeringChange) -> Steering | None:
@@ -210,86 +201,34 @@ class Coordinator:
         Raises:
             Refused: No store can hold word for a run.
         """
-        leases = self._leases()
+        leases = leases_of(self.lines)
         if not leases:
             raise Refused(
-                f"{self._names()} cannot hold a lock, nor word for the run that works; end it with Ctrl-C or SIGTERM, "
-                "and start it again with another --max-latency"
+                f"{names(self.lines)} cannot hold a lock, nor word for the run that works; end it with Ctrl-C or "
+                "SIGTERM, and start it again with another --max-latency"
             )
         answers = [await lease.steer(change) for lease in leases]
         heard = [answer for answer in answers if answer is not None]
         return combined(heard) if heard else None
 
-    @asynccontextmanager
-    async def running(
+    def running(
         self,
         command: str,
-        request: ApplyRequest,
+        request: RunRequest,
         done: Sequence[MigrationState] = (),
         *,
         noted: Sequence[str] = (),
-    ) -> AsyncGenerator[Run]:
-        """Hold the lease of every store and yield the run that works under them.
-
-        Args:
-            done: What the run has applied so far, for the message of a failure.
-            noted: What the history says of it: what a person decided, on what, and why.
-
-        Raises:
-            Refused: No store can hold a lease.
-        """
-        leases = self._leases()
-        if not leases and not request.single_runner:
-            raise Refused(
-                f"{self._names()} cannot hold a lock, so nothing keeps a second run away; add --single-runner if you "
-                "are certain that there is none"
-            )
-        owner = this_process()
-        waiting = _told_once(self._observe, owner, self._waiting)
-        async with acquired(
-            leases, owner, lock_seconds=request.lock_seconds, waiting=waiting, timings=self._timings
-        ) as held:
-            run = Run(owner=owner, leases=held, limits=request.limits, observe=self._observe)
-            run.tell("lock_acquired", stores=[lease.store for lease in leases])
-            run.tell("run_started", command=command)
-            started = time.monotonic()
-            try:
-                yield run
-            except BaseException as error:
-                failed = isinstance(error, MigrationError)
-                run.tell("run_failed" if failed else "run_interrupted", error=str(error))
-                said = "; ".join(text for text in (*noted, str(error)) if text)
-                await self._record(run, command, "failed" if failed else "interrupted", started, done, said)
-                raise
-            run.tell("run_finished", applied=[state.id for state in done])
-            await self._record(run, command, "ok", started, done, "; ".join(noted))
-
-    async def _record(
-        self, run: Run, command: str, outcome: str, started: float, done: Sequence[MigrationState], detail: str
-    ) -> None:
-        """Write the history; a store that is away keeps its gap, because the run's own end matters more."""
-        duration = int((time.monotonic() - started) * 1000)
-        for line in self.lines:
-            applied = [state.id for state in done if state.id.startswith(f"{line.name}/")]
-            record = _record(line, run.owner, command, outcome, fence=run.fence, detail=detail)
-            try:
-                await line.record(msgspec.structs.replace(record, duration_ms=duration, migrations=applied))
-            except MigrationError as error:
-                run.tell("history_not_written", store=line.name, error=str(error))
-
-    def _leases(self) -> list[LeaseStore]:
-        return [line.lease for line in self.lines if line.lease is not None]
+    ) -> AbstractAsyncContextManager[Run]:
+        """See `Runner.running`."""
+        return self._runner.running(command, request, done, noted=noted)
 
     def _named(self, store: str | None) -> Sequence[Line]:
         if store is None:
             return self.lines
         found = [line for line in self.lines if line.name == store]
         if not found:
-            raise ConfigurationError(f"there is no store {store!r} here; configured: {self._names()}")
+            raise ConfigurationError(f"there is no store {store!r} here; configured: {names(self.lines)}")
         return found
-
-    def _names(self) -> str:
-        return ", ".join(line.name for line in self.lines)
 
 
 def refusal(pending: Sequence[MigrationState]) -> str:
@@ -327,51 +266,3 @@ def _told(items: Sequence[CleanupItem]) -> str:
 
 def _named_keys(keys: Sequence[str]) -> str:
     return ", ".join(keys) or "all of them"
-
-
-def _told_once(observe: Observer, owner: Owner, waiting: Waiting) -> Waiting:
-    """Return `waiting`, with an event when a run begins to wait for a holder."""
-    told: set[str] = set()
-
-    def wait(holder: Holder) -> None:
-        waiting(holder)
-        if holder.run not in told:
-            told.add(holder.run)
-            fields = {"holder": describe(holder), "holder_run": holder.run}
-            observe(
-                Event(
-                    event="lock_waiting",
-                    at=datetime.now(UTC),
-                    run=owner.run,
-                    fence=0,  # given when the lock is
-                    store=holder.store,
-                    fields=fields,
-                )
-            )
-
-    return wait
-
-
-def only(lines: Sequence[Line], family: Family) -> Sequence[Line]:
-    return [line for line in lines if line.family == family]
-
-
-def _record(line: Line, owner: Owner, command: str, outcome: str, *, fence: int, detail: str) -> RunRecord:
-    return RunRecord(
-        store=line.name,
-        run=owner.run,
-        command=command,
-        outcome=outcome,
-        started_at=owner.started_at if command != "unlock" else datetime.now(UTC),
-        host=owner.host,
-        user=owner.user,
-        version=owner.version,
-        fence=fence,
-        detail=detail,
-    )
-
-
-def _ignore_event(_: Event) -> None: ...
-
-
-def _ignore_holder(_: Holder) -> None: ...

@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from outpost.cli import exit_codes
 from outpost.cli.output import OutputLost, complain, say
 from outpost.cli.prompt import can_ask, confirmed
 from outpost.domain.errors import OutpostError
+from outpost.migrations.report import LineFailure
 
 
 def answer(args: argparse.Namespace, text: str, *, ok: bool = True, **document: Any) -> int:
@@ -24,6 +25,21 @@ def answer(args: argparse.Namespace, text: str, *, ok: bool = True, **document: 
     """
     say(_document(args, ok=ok, **document) if args.json else text)
     return exit_codes.DONE
+
+
+def answer_found(args: argparse.Namespace, text: str, failures: Sequence[LineFailure], **document: Any) -> int:
+    """`answer` with what is known, and say of each store that could not be read why; return the exit code.
+
+    Raises:
+        OutputLost: What is known cannot be written.
+    """
+    if failures:
+        first = failures[0]
+        document["error"] = {"code": first.code, "message": first.message}
+    code = answer(args, text, ok=not failures, **document, failures=failures)
+    for failure in failures:
+        complain(f"Error: {failure.message}")
+    return failures[0].exit_code if failures else code
 
 
 def answer_error(args: argparse.Namespace, error: OutpostError) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from outpost.cli import exit_codes, migrate_output
-from outpost.cli.migrate_answers import agreed, answer
+from outpost.cli.migrate_answers import agreed, answer, answer_found
 from outpost.cli.migrate_progress import Display
 from outpost.migrations.coordinator import ApplyRequest, Coordinator
 from outpost.migrations.line import VerifyRequest
@@ -18,8 +18,8 @@ _WATCH_EVERY = timedelta(seconds=2)
 
 
 async def _list(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
-    states = await coordinator.states()
-    return answer(args, migrate_output.list_(states), migrations=states)
+    found = await coordinator.listing()
+    return answer_found(args, migrate_output.list_(found), found.failures, migrations=found.migrations)
 
 
 async def _plan(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
@@ -54,7 +54,11 @@ async def _verify(coordinator: Coordinator, args: argparse.Namespace, _: Display
 async def _status(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
     while True:
         status = await coordinator.status()
-        answer(args, migrate_output.status(status), lines=status.lines, pending=[state.id for state in status.pending])
+        pending = [state.id for state in status.pending]
+        text = migrate_output.status(status)
+        code = answer_found(args, text, status.failures, lines=status.lines, pending=pending)
+        if code != exit_codes.DONE:
+            return code
         if not args.watch or not status.pending:
             return exit_codes.PENDING if args.exit_code and status.pending else exit_codes.DONE
         await asyncio.sleep(_WATCH_EVERY.total_seconds())
@@ -66,14 +70,15 @@ async def _history(coordinator: Coordinator, args: argparse.Namespace, _: Displa
 
 
 async def _doctor(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
-    checks = await coordinator.doctor()
-    ok = all(check.ok for check in checks)
-    answer(args, migrate_output.diagnosis(checks), ok=ok, checks=checks)
-    return exit_codes.DONE if ok else exit_codes.PREFLIGHT_REFUSED
+    found = await coordinator.doctor()
+    answer(args, migrate_output.diagnosis(found.checks), ok=found.ok, checks=found.checks, failures=found.failures)
+    if found.failures:
+        return found.failures[0].exit_code
+    return exit_codes.DONE if found.ok else exit_codes.PREFLIGHT_REFUSED
 
 
 async def _unlock(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
-    holders = [line.holder for line in (await coordinator.status()).lines if line.holder is not None]
+    holders = await coordinator.holders(store=args.store)
     if holders and not args.yes:
 
         async def held() -> str:

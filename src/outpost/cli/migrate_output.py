@@ -11,7 +11,9 @@ from outpost.migrations.report import (
     Check,
     CleanupItem,
     Holder,
+    LineFailure,
     LineStatus,
+    Listing,
     MigrationState,
     Plan,
     PlannedStep,
@@ -28,10 +30,12 @@ def stores(lines: Sequence[Line]) -> str:
     return "Stores    " + ", ".join(f"{line.name} {line.target}" for line in lines)
 
 
-def list_(states: Sequence[MigrationState]) -> str:
+def list_(found: Listing) -> str:
+    states = found.migrations
     pending = sum(not state.satisfied for state in states)
     width = max((len(state.id) for state in states), default=0)
     rows = [f"  {f'[{state.state}]':<16} {state.id:<{width}}  {_origin(state)}".rstrip() for state in states]
+    rows += [_unknown(failure) for failure in found.failures]
     return "\n".join([*rows, "", f"{pending} pending of {len(states)}"])
 
 
@@ -67,7 +71,8 @@ def diagnosis(found: Sequence[Check]) -> str:
 
 
 def status(status: Status) -> str:
-    return "\n".join([*_locks(status.lines), *[_line(line) for line in status.lines]])
+    lines = [*(_line(line) for line in status.lines), *(_unknown(failure) for failure in status.failures)]
+    return "\n".join([*_locks(status), *lines])
 
 
 def lock(holder: Holder) -> str:
@@ -196,10 +201,10 @@ def _bound(check: Check) -> str:
     return f" (there are about {check.population:,}): below {3 / check.compared:.2%} with 95 % confidence"
 
 
-def _locks(lines: Sequence[LineStatus]) -> list[str]:
-    held = [line.holder for line in lines if line.holder is not None]
+def _locks(status: Status) -> list[str]:
+    held = [line.holder for line in status.lines if line.holder is not None]
     if not held:
-        return ["Lock      free"]
+        return ["Lock      free" if not status.failures else "Lock      not held in a store that can be read"]
     rows = [lock(holder) for holder in held]
     rows += [f"Working   {progress_line(holder.progress)}" for holder in held if holder.progress is not None]
     rows += [f"Asked     {holder.store}: {_asked(holder.steering)}" for holder in held if holder.steering != Steering()]
@@ -228,6 +233,10 @@ def _line(line: LineStatus) -> str:
     if line.last_run is not None:
         rows.append(f"Last run  {_run(line.last_run)}")
     return "\n".join(rows)
+
+
+def _unknown(failure: LineFailure) -> str:
+    return f"{failure.line:<9} cannot be read   {failure.target}"
 
 
 def _run(run: RunRecord) -> str:

@@ -1,7 +1,8 @@
 """The migration commands over every line."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 import msgspec
 
@@ -14,7 +15,10 @@ from outpost.migrations.report import (
     Applied,
     Check,
     CleanupItem,
+    Diagnosis,
     Holder,
+    LineFailure,
+    Listing,
     MigrationState,
     Plan,
     PlannedStep,
@@ -26,6 +30,8 @@ from outpost.migrations.report import (
 from outpost.migrations.run import Observer, Run
 from outpost.migrations.runner import Runner, RunRequest, leases_of, names, record_of
 from outpost.migrations.steering import Steering, SteeringChange, combined
+
+_T = TypeVar("_T")
 
 
 class ApplyRequest(RunRequest, frozen=True, kw_only=True):
@@ -63,6 +69,11 @@ class Coordinator:
         """Return every migration of every line; cheap, without a lock, and the check that a server starts with."""
         return [state for line in self.lines for state in await line.states()]
 
+    async def listing(self) -> Listing:
+        """Return the migrations of every line that answers."""
+        answers, failures = await self._asked(lambda line: line.states())
+        return Listing(migrations=[state for states in answers for state in states], failures=failures)
+
     async def pending(self, *, until: str | None = None) -> Sequence[MigrationState]:
         """Return what `apply` would do.
 
@@ -83,15 +94,23 @@ class Coordinator:
         return Plan(steps=[_with_state(step, states[step.id]) for step in steps if step.id in states])
 
     async def status(self) -> Status:
-        return Status(lines=[await line.status() for line in self.lines])
+        """Return the state of every line that answers."""
+        lines, failures = await self._asked(lambda line: line.status())
+        return Status(lines=lines, failures=failures)
 
     async def verify(self, request: VerifyRequest) -> Verification:
         return Verification(
             checks=[check for line in self.lines for check in await line.verify(request)], full=request.full
         )
 
-    async def doctor(self) -> Sequence[Check]:
-        return [check for line in self.lines for check in await line.preflight()]
+    async def doctor(self) -> Diagnosis:
+        """Return what every line that answers finds, and that the others do not."""
+        answers, failures = await self._asked(lambda line: line.preflight())
+        silent = [
+            Check(name=f"{each.line}: can be read", compared=1, different=1, differences=[each.message])
+            for each in failures
+        ]
+        return Diagnosis(checks=[*(check for checks in answers for check in checks), *silent], failures=failures)
 
     async def history(self) -> Sequence[RunRecord]:
         return sorted([run for line in self.lines for run in await line.history()], key=lambda run: run.started_at)
@@ -180,6 +199,11 @@ class Coordinator:
             )
         return [record for record in records if not keys or record.key in keys]
 
+    async def holders(self, *, store: str | None = None) -> Sequence[Holder]:
+        """Return who holds the lock in every store (or the one named)."""
+        asked = [await line.lease.holder() for line in self._named(store) if line.lease is not None]
+        return [holder for holder in asked if holder is not None]
+
     async def unlock(self, *, store: str | None = None) -> Sequence[Holder]:
         """Revoke the lock in every store (or the one named) and return who held it."""
         owner = this_process()
@@ -221,6 +245,25 @@ class Coordinator:
     ) -> AbstractAsyncContextManager[Run]:
         """See `Runner.running`."""
         return self._runner.running(command, request, done, noted=noted)
+
+    async def _asked(self, ask: Callable[[Line], Awaitable[_T]]) -> tuple[list[_T], list[LineFailure]]:
+        """Return what the lines answer; that one cannot does not hide what the others say."""
+        answers: list[_T] = []
+        failures: list[LineFailure] = []
+        for line in self.lines:
+            try:
+                answers.append(await ask(line))
+            except MigrationError as error:
+                failures.append(
+                    LineFailure(
+                        line=line.name,
+                        target=line.target,
+                        code=error.code,
+                        message=str(error),
+                        exit_code=error.exit_code,
+                    )
+                )
+        return answers, failures
 
     def _named(self, store: str | None) -> Sequence[Line]:
         if store is None:

@@ -66,6 +66,13 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
     notes: Sequence[str] = ()
 
 
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """The migrations of all lines that could be read, and what kept the others from it."""
+
+    migrations: Sequence[MigrationState]
+    failures: Sequence["LineFailure"] = ()
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What `apply` would do."""
 
@@ -169,10 +176,25 @@ class LineStatus(msgspec.Struct, frozen=True, kw_only=True):
         return [state for state in self.migrations if not state.satisfied]
 
 
+class LineFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nothing is known of one line.
+
+    Attributes:
+        code, message: Of the error that it raised.
+    """
+
+    line: str
+    target: str
+    code: str
+    message: str
+    exit_code: int
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of all lines."""
+    """The state of all lines that could be read, and what kept the others from it."""
 
     lines: Sequence[LineStatus]
+    failures: Sequence[LineFailure] = ()
 
     @property
     def pending(self) -> Sequence[MigrationState]:
@@ -206,6 +228,17 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         return self.different == 0
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """What `doctor` has found; a line that could not be read is a finding, too."""
+
+    checks: Sequence[Check]
+    failures: Sequence[LineFailure] = ()
+
+    @property
+    def ok(self) -> bool:
+        return all(check.ok for check in self.checks)
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,7 +49,7 @@ async def test_every_command_works_and_the_schema_ends_equal(
 
 
 async def test_it_says_that_the_original_tools_lock_cannot_be_held(pooled: PostgresDatabase) -> None:
-    checks = await pooled.coordinator().doctor()
+    checks = (await pooled.coordinator().doctor()).checks
     await pooled.apply()
 
     warning = await pooled.told("warning")

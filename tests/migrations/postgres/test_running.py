@@ -186,7 +186,7 @@ async def test_a_missing_grant_is_named_with_its_statement_which_repairs_it(
 ) -> None:
     with pytest.raises(Refused, match=f'GRANT CREATE ON SCHEMA "public" TO {role}') as failure:
         await database.apply(url=_as(database, role))
-    checks = await database.coordinator(url=_as(database, role)).doctor()
+    checks = (await database.coordinator(url=_as(database, role)).doctor()).checks
 
     (grant,) = [check.repair for check in checks if not check.ok]
     await database.execute(grant)
@@ -221,7 +221,7 @@ async def test_a_read_only_database_is_refused(database: PostgresDatabase) -> No
         await database.apply()
 
     assert failure.value.exit_code == 16
-    assert not all(check.ok for check in await database.coordinator().doctor())
+    assert not all(check.ok for check in (await database.coordinator().doctor()).checks)
 
 
 async def test_a_server_that_is_away_is_unreachable_and_the_message_says_what_to_check(
@@ -266,7 +266,7 @@ async def test_an_old_transaction_on_the_tables_is_found_beforehand(
 
     async with _session(database, "BEGIN", "SELECT count(*) FROM attempts") as session:
         pid = await session.fetchval("SELECT pg_backend_pid()")
-        checks = await database.coordinator().doctor()
+        checks = (await database.coordinator().doctor()).checks
 
     (found,) = [check for check in checks if not check.ok]
     assert found.repair == f"SELECT pg_terminate_backend({pid})"

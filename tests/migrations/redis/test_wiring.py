@@ -26,7 +26,7 @@ async def test_host_and_password_are_all_that_every_command_needs(redis_password
         await coordinator.apply(ApplyRequest())
         assert (await coordinator.verify(VerifyRequest(full=True))).ok
         (status,) = (await coordinator.status()).lines
-        assert all(check.ok for check in await coordinator.doctor())
+        assert all(check.ok for check in (await coordinator.doctor()).checks)
         await coordinator.cleanup(ApplyRequest(), force=True)
         assert [run.command for run in await coordinator.history()] == ["apply", "cleanup"]
 

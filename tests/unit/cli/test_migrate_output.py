@@ -13,6 +13,7 @@ from outpost.migrations.report import (
     CleanupItem,
     Holder,
     LineStatus,
+    Listing,
     MigrationState,
     Plan,
     PlannedStep,
@@ -156,7 +157,7 @@ def test_long_names_stay_apart_from_what_follows_them() -> None:
     state = MigrationState(id="clickhouse/000002_matched_destination_ids", state="applied", host="db1")
 
     assert "clickhouse 0 of 0 applied" in output.status(Status(lines=[line]))
-    assert f"{state.id}  db1" in output.list_([state])
+    assert f"{state.id}  db1" in output.list_(Listing(migrations=[state]))
 
 
 def test_a_finding_is_wrong_and_no_difference_and_the_sum_is_said() -> None:
@@ -235,7 +236,7 @@ def test_the_list_counts_what_is_pending() -> None:
         version="0.1.0",
     )
 
-    text = output.list_([applied, MigrationState(id="sqlite/000002_more", state="pending")])
+    text = output.list_(Listing(migrations=[applied, MigrationState(id="sqlite/000002_more", state="pending")]))
 
     assert "[applied]" in text
     assert "2026-04-14 10:00:00Z" in text

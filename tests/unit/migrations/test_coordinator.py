@@ -8,7 +8,7 @@ import pytest
 
 from outpost.domain.errors import ConfigurationError
 from outpost.migrations.coordinator import ApplyRequest, Coordinator, refusal
-from outpost.migrations.errors import MigrationError, Refused
+from outpost.migrations.errors import MigrationError, Refused, Unreachable
 from outpost.migrations.line import VerifyRequest
 from outpost.migrations.report import (
     Check,
@@ -39,8 +39,11 @@ class RememberedLine:
         self.records: list[RunRecord] = []
         self.applied = False
         self.fails = False
+        self.away = False
 
     async def states(self) -> Sequence[MigrationState]:
+        if self.away:
+            raise Unreachable("it is away")
         return [MigrationState(id=f"{self.name}/one", state="applied" if self.applied else "pending")]
 
     async def status(self) -> LineStatus:
@@ -53,6 +56,7 @@ class RememberedLine:
         return [PlannedStep(id=f"{self.name}/one")]
 
     async def preflight(self) -> Sequence[Check]:
+        await self.states()
         return [Check(name=self.name)]
 
     async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
@@ -150,6 +154,32 @@ async def test_the_plan_ends_where_the_run_would(two: Two) -> None:
     plan = await two.coordinator.plan(until="postgres/one")
 
     assert [step.id for step in plan.steps] == ["postgres/one"]
+
+
+async def test_a_line_that_cannot_be_read_does_not_hide_the_others(two: Two) -> None:
+    two.sql.away = True
+
+    listing, status, found = (
+        await two.coordinator.listing(),
+        await two.coordinator.status(),
+        await two.coordinator.doctor(),
+    )
+
+    assert [state.id for state in listing.migrations] == ["redis/one"]
+    assert [line.line for line in status.lines] == ["redis"]
+    assert [check.name for check in found.checks if not check.ok] == ["postgres: can be read"]
+    for failures in (listing.failures, status.failures, found.failures):
+        assert [(each.line, each.message, each.exit_code) for each in failures] == [("postgres", "it is away", 17)]
+
+
+async def test_nothing_is_planned_or_done_while_a_line_cannot_be_read(two: Two) -> None:
+    two.redis.away = True
+
+    for refused in (two.coordinator.plan(), two.coordinator.pending(), two.coordinator.apply(ApplyRequest())):
+        with pytest.raises(Unreachable, match="it is away"):
+            await refused
+
+    assert two.log == []
 
 
 async def test_a_refused_cleanup_says_in_which_store_and_what_was_removed_before(two: Two) -> None:

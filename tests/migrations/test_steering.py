@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,14 @@ async def test_a_throttle_does_not_end_a_pause_and_a_resume_does_not_end_a_throt
     resumed = await steered.type("resume")
 
     assert "is paused, with a latency budget of 2 ms." in throttled
-    assert both == Steering(paused=True, max_latency_ms=2)
+    assert _wishes(both) == (True, 2)
     assert f"Asked     {_store_of(document)}: paused, with a latency budget of 2 ms" in status.splitlines()
-    assert _asked(document) == {"paused": True, "max_latency_ms": 2.0}
+    assert _asked(document) == {
+        "paused": True,
+        "max_latency_ms": 2.0,
+        "paused_by": both.paused_by,
+        "paused_at": f"{both.paused_at:%Y-%m-%dT%H:%M:%S.%fZ}",
+    }
     assert "is not paused, with a latency budget of 2 ms." in resumed
     assert await steered.heard() == Steering(max_latency_ms=2)
 
@@ -132,8 +138,26 @@ async def test_a_throttle_ends_by_itself_and_leaves_the_pause(steered: _Steered)
 
     answer = json.loads(await steered.type("throttle", "--off", "--json"))
 
-    assert (answer["heard"], answer["steering"]) == (True, {"paused": True, "max_latency_ms": None})
-    assert await steered.heard() == Steering(paused=True)
+    assert (answer["heard"], answer["steering"]["paused"], answer["steering"]["max_latency_ms"]) == (True, True, None)
+    assert _wishes(await steered.heard()) == (True, None)
+
+
+async def test_who_has_paused_a_run_and_when_is_shown_until_it_is_resumed(steered: _Steered) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+    await steered.type("pause")
+    pause, status = await steered.heard(), await steered.type("status")
+    await steered.type("resume")
+    resumed, afterwards = await steered.heard(), await steered.type("status")
+
+    assert pause.paused_at is not None
+    assert began <= pause.paused_at <= datetime.now(UTC)
+    assert pause.paused_by == f"{this_process().user}@{this_process().host}"
+    (row,) = [row for row in status.splitlines() if row.startswith("Paused ")]
+    assert f": paused since {pause.paused_at:%Y-%m-%d %H:%M:%SZ} by {pause.paused_by}; " in row
+    assert row.endswith("to go on, run: outpost migrate resume")
+    assert resumed == Steering()
+    assert "Paused" not in afterwards
+    assert "Asked" not in afterwards
 
 
 async def test_two_operators_at_once_do_not_undo_each_other(steered: _Steered) -> None:
@@ -141,7 +165,7 @@ async def test_two_operators_at_once_do_not_undo_each_other(steered: _Steered) -
     first = await steered.heard()
     await asyncio.gather(steered.type("resume"), steered.type("throttle", "--max-latency", "3ms"))
 
-    assert first == Steering(paused=True, max_latency_ms=2)
+    assert _wishes(first) == (True, 2)
     assert await steered.heard() == Steering(max_latency_ms=3)
 
 
@@ -158,6 +182,10 @@ async def test_no_budget_and_two_at_once_are_wrong_usage(tmp_path: Path) -> None
             code, *_ = await outpost.run("migrate", "throttle", *arguments)
 
             assert code == 64, arguments
+
+
+def _wishes(steering: Steering) -> tuple[bool, float | None]:
+    return steering.paused, steering.max_latency_ms
 
 
 def _store_of(document: str) -> str:

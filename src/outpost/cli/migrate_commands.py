@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from outpost.cli import exit_codes, migrate_output
@@ -11,8 +11,9 @@ from outpost.cli.migrate_answers import agreed, answer, answer_found
 from outpost.cli.migrate_progress import Display
 from outpost.migrations.coordinator import ApplyRequest, Coordinator
 from outpost.migrations.line import VerifyRequest
+from outpost.migrations.owner import this_process
 from outpost.migrations.run import Limits
-from outpost.migrations.steering import SteeringChange
+from outpost.migrations.steering import SteeringChange, pausing, resuming
 
 _WATCH_EVERY = timedelta(seconds=2)
 
@@ -124,11 +125,12 @@ async def _quarantine(coordinator: Coordinator, args: argparse.Namespace, _: Dis
 
 
 async def _pause(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
-    return await _steer(coordinator, args, SteeringChange(paused=True))
+    person = this_process()
+    return await _steer(coordinator, args, pausing(f"{person.user}@{person.host}", datetime.now(UTC)))
 
 
 async def _resume(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:
-    return await _steer(coordinator, args, SteeringChange(paused=False))
+    return await _steer(coordinator, args, resuming())
 
 
 async def _throttle(coordinator: Coordinator, args: argparse.Namespace, _: Display) -> int:

@@ -129,9 +129,19 @@ def decided(text: str, count: int) -> str:
     return f"{text}. Run: outpost migrate apply" if count else quarantine([])
 
 
-def progress_line(progress: Progress) -> str:
+def progress_line(progress: Progress, *, age_seconds: float = 0.0) -> str:
+    """Return how far a run is.
+
+    Args:
+        age_seconds: How long ago that was.
+    """
     share = progress.share
     parts = [progress.store, progress.migration]
+    if progress.step:
+        since = seconds(progress.step_seconds + age_seconds)
+        parts.append(f"step {progress.step} of {progress.steps}, since {since}")
+        if not progress.has_figures:
+            return "  ".join([*parts, *([progress.throttled] if progress.throttled else [])])
     if share is not None:
         parts.append(f"{share:.1%}")
     parts.append(f"{_short(progress.done)}/{_short(progress.total)}" if progress.total else _short(progress.done))
@@ -149,8 +159,8 @@ def progress_line(progress: Progress) -> str:
 
 
 def waiting_line(holder: Holder) -> str:
-    text = f"waiting for the lock in {holder.store}, held by {describe(holder)}"
-    return f"{text}: {progress_line(holder.progress)}" if holder.progress else text
+    parts = [f"waiting for the lock in {holder.store}, held by {describe(holder)}", *_working(holder)]
+    return ": ".join([*parts, *([holder.steering.pause] if holder.steering.paused else [])])
 
 
 def seconds(value: float) -> str:
@@ -206,9 +216,16 @@ def _locks(status: Status) -> list[str]:
     if not held:
         return ["Lock      free" if not status.failures else "Lock      not held in a store that can be read"]
     rows = [lock(holder) for holder in held]
-    rows += [f"Working   {progress_line(holder.progress)}" for holder in held if holder.progress is not None]
+    rows += [f"Working   {progress}" for holder in held for progress in _working(holder)]
+    rows += [f"Paused    {holder.store}: {holder.steering.pause}" for holder in held if holder.steering.paused]
     rows += [f"Asked     {holder.store}: {_asked(holder.steering)}" for holder in held if holder.steering != Steering()]
     return rows
+
+
+def _working(holder: Holder) -> list[str]:
+    """Return how far a holder was at its last heartbeat; nothing if it did not say."""
+    progress = holder.progress
+    return [] if progress is None else [progress_line(progress, age_seconds=holder.heartbeat_age_seconds)]
 
 
 def _asked(steering: Steering) -> str:

@@ -77,6 +77,10 @@ class _Display:
             case "step_applied":
                 took = seconds(float(event.fields.get("duration_ms", 0)) / 1000)
                 self._line(f"{event.store}  {event.migration}  applied in {took}")
+            case "paused":
+                self._line(str(event.fields["reason"]))
+            case "resumed":
+                self._line("resumed")
             case "throttled" | "quarantined" | "warning":
                 self._line(f"{event.store}  {event.migration}  {event.fields.get('reason', '')}".rstrip())
             case _:

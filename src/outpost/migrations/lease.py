@@ -100,6 +100,7 @@ class HeldLeases:
         self.fence = fence
         self.steering = Steering()
         self.progress: Progress | None = None
+        self._step_began_at = 0.0
         self._stores = stores
         self._owner = owner
         self._timings = timings
@@ -107,6 +108,17 @@ class HeldLeases:
         self._lost = ""
         self._trouble = ""  # why the last heartbeat did not get through
         self._steered = asyncio.Event()
+
+    def begin_step(self, progress: Progress) -> None:
+        self.progress = progress
+        self._step_began_at = time.monotonic()
+
+    @property
+    def shown(self) -> Progress | None:
+        """`progress` as heartbeats tell it: of a step with the time that it has taken until now."""
+        if self.progress is None or not self.progress.step:
+            return self.progress
+        return msgspec.structs.replace(self.progress, step_seconds=time.monotonic() - self._step_began_at)
 
     def check(self) -> None:
         """Raises LeaseLost unless every lease is certainly still ours."""
@@ -156,7 +168,7 @@ class HeldLeases:
         answers: list[Steering] = []
         for store in self._stores:
             try:
-                answer = await store.beat(self._owner.token, self.progress)
+                answer = await store.beat(self._owner.token, self.shown)
             except MigrationError as error:  # away, or it refuses writes for now
                 trouble = str(error)
                 continue

@@ -87,6 +87,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         batch: Records in one batch now, and `server_ms` the store's time for one.
         throttled: Why the run is held back now; empty when it is not.
         checkpoint_age_seconds: How much work would be repeated if the run were killed now.
+        step: Which migration of its line it is, from 1, of `steps`; 0 where a pass does several at once.
+        step_seconds: How long the step has been under way.
     """
 
     store: str
@@ -98,6 +100,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     server_ms: float = 0.0
     throttled: str = ""
     checkpoint_age_seconds: float = 0.0
+    step: int = 0
+    steps: int = 0
+    step_seconds: float = 0.0
+
+    @property
+    def has_figures(self) -> bool:
+        """Whether it says more than which step is under way."""
+        return bool(self.done or self.total)
 
     @property
     def share(self) -> float | None:

@@ -1,6 +1,8 @@
 """One execution of a command that changes stores: who it is, what it may do, what it tells."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,6 +58,7 @@ class Run:
         self.limits = limits
         self._leases = leases
         self._observe = observe
+        self._paused = False
 
     @property
     def fence(self) -> int:
@@ -100,16 +103,45 @@ class Run:
 
     async def ready(self) -> None:
         """`check`, and wait while a person has paused the run."""
-        while True:
-            self._leases.check()
-            if not self._leases.steering.paused:
-                return
+        self._leases.check()
+        while self._leases.steering.paused:
+            self._pause(self._leases.steering.pause)
             await self._leases.steering_changed()
+            self._leases.check()
+        self._pause("")
+
+    def _pause(self, why: str) -> None:
+        """Tell of a pause when it begins and ends; those who work side by side all notice it."""
+        if bool(why) == self._paused:
+            return
+        self._paused = bool(why)
+        if self._leases.progress is not None:
+            self._leases.progress = msgspec.structs.replace(self._leases.progress, throttled="paused" if why else "")
+        self.tell("paused" if why else "resumed", reason=why)
+
+    @contextmanager
+    def step(self, store: str, migration: str, *, number: int, of: int) -> Generator[None]:
+        """The migration that the block applies: told at its begin and end, and to others with the next heartbeat.
+
+        Args:
+            number: Its place in its line, from 1.
+            of: How many the line has.
+        """
+        self.tell("step_started", store=store, migration=migration)
+        self._leases.begin_step(Progress(store=store, migration=migration, step=number, steps=of))
+        started = time.monotonic()
+        yield
+        self._leases.progress = None
+        milliseconds = int((time.monotonic() - started) * 1000)
+        self.tell("step_applied", store=store, migration=migration, duration_ms=milliseconds)
 
     def report(self, progress: Progress) -> None:
         """Tell how far the run is; shown here, and to others with the next heartbeat."""
+        before = self._leases.progress
+        if before is not None and (before.store, before.migration) == (progress.store, progress.migration):
+            progress = msgspec.structs.replace(progress, step=before.step, steps=before.steps)
         self._leases.progress = progress
-        fields = msgspec.structs.asdict(progress)
+        fields = msgspec.structs.asdict(self._leases.shown or progress)
         self.tell("progress", store=fields.pop("store"), migration=fields.pop("migration"), **fields)
 
     def tell(self, event: str, *, store: str = "", migration: str = "", **fields: Any) -> None:

@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
+from outpost.cli import migrate_output
 from outpost.clients.postgres import Connection, connect
 from outpost.migrations.coordinator import ApplyRequest, Coordinator
 from outpost.migrations.lease import Timings
 from outpost.migrations.run import Limits
 from outpost.migrations.sql.postgres.dialect import postgres_scripts
 from outpost.migrations.sql.script import Script
-from outpost.migrations.steering import SteeringChange
+from outpost.migrations.steering import SteeringChange, pausing, resuming
 from tests.migrations.postgres.databases import PostgresDatabase
 
 _OFTEN = Timings(heartbeat=0.05, poll=0.05)
@@ -73,18 +75,54 @@ async def test_a_paused_run_does_no_batch_until_it_is_resumed_also_if_it_is_thro
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with _held_up(database, monkeypatch) as (coordinator, applying, other):
-        await coordinator.steer(SteeringChange(paused=True))
+        await coordinator.steer(pausing("ada@db1", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)))
         await coordinator.steer(SteeringChange(max_latency_ms=100))
         await _heartbeats(database, 2)
         await other.execute("ROLLBACK")
+        await database.told("paused")
         await _heartbeats(database, 5)
         filled = await database.value(_FILLED)
         still_paused = not applying.done()
-        await coordinator.steer(SteeringChange(paused=False))
+        (holder,) = await coordinator.holders()
+        await coordinator.steer(resuming())
         await applying
 
     assert still_paused
     assert filled < 500
+    assert holder.progress is not None
+    assert holder.progress.throttled == "paused"
+    told = [event for event in database.events if event.event in ("paused", "resumed")]
+    assert [event.event for event in told] == ["paused", "resumed"]
+    assert told[0].fields["reason"] == (
+        "paused since 2026-01-02 03:04:05Z by ada@db1; to go on, run: outpost migrate resume"
+    )
+
+
+async def test_a_step_that_says_nothing_of_itself_is_shown_with_the_time_it_has_taken(
+    database: PostgresDatabase,
+) -> None:
+    await database.apply(5)
+    until = postgres_scripts()[5].id
+    async with Coordinator([database.line()], observe=database._observe, timings=_OFTEN) as coordinator:
+        async with connect(database.target, application="another program") as other:
+            await other.execute("BEGIN")
+            await other.execute("LOCK TABLE attempts IN ACCESS SHARE MODE")
+            applying = asyncio.create_task(coordinator.apply(ApplyRequest(until=until)))
+            await database.told("warning")
+            await _heartbeats(database, 2)
+            (earlier,) = await coordinator.holders()
+            await _heartbeats(database, 2)
+            (later,) = await coordinator.holders()
+            text = migrate_output.status(await coordinator.status())
+        await applying
+
+    for shown in (earlier.progress, later.progress):
+        assert shown is not None
+        assert (shown.migration, shown.step, shown.steps, shown.has_figures) == (until, 6, 10, False)
+    assert earlier.progress is not None
+    assert later.progress is not None
+    assert 0 < earlier.progress.step_seconds < later.progress.step_seconds
+    assert f"Working   postgres  {until}  step 6 of 10, since " in text
 
 
 async def test_a_throttled_run_does_smaller_batches(

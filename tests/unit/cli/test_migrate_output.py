@@ -54,6 +54,26 @@ def test_progress_is_one_line() -> None:
     )
 
 
+def test_a_step_without_figures_is_named_with_the_time_it_has_taken() -> None:
+    step = Progress(store="postgres", migration="000006_x", step=6, steps=10, step_seconds=9)
+    paused = msgspec.structs.replace(step, throttled="paused")
+
+    assert output.progress_line(step, age_seconds=3) == "postgres  000006_x  step 6 of 10, since 12s"
+    assert output.progress_line(paused) == "postgres  000006_x  step 6 of 10, since 9.0s  paused"
+
+
+def test_a_step_with_figures_shows_both() -> None:
+    step = msgspec.structs.replace(PROGRESS, store="postgres", step=5, steps=10, step_seconds=70)
+
+    assert "  step 5 of 10, since 1m10s  61.2%  " in output.progress_line(step)
+
+
+def test_who_waits_for_a_paused_run_is_told_what_ends_the_pause() -> None:
+    holder = msgspec.structs.replace(HOLDER, steering=Steering(paused=True))
+
+    assert output.waiting_line(holder).endswith(": paused; to go on, run: outpost migrate resume")
+
+
 def test_the_status_shows_the_holder_its_work_and_the_books() -> None:
     status = Status(
         lines=[

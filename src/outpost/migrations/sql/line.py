@@ -1,6 +1,5 @@
 """A line of SQL scripts on one database: what is pending, what was edited, what comes next."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 from outpost.migrations.errors import DataIsNewer, DecisionNeeded
@@ -84,11 +83,8 @@ class SqlLine:
         applied: list[str] = []
         for script in self._up_to(until, await self._pending()):
             await run.ready()
-            run.tell("step_started", store=self.name, migration=script.id)
-            started = time.monotonic()
-            await self._dialect.execute(script, run)
-            milliseconds = int((time.monotonic() - started) * 1000)
-            run.tell("step_applied", store=self.name, migration=script.id, duration_ms=milliseconds)
+            with run.step(self.name, script.id, number=script.number, of=len(self._scripts)):
+                await self._dialect.execute(script, run)
             applied.append(self._id(script))
         return [state for state in await self.states() if state.id in applied]
 

@@ -17,6 +17,7 @@ from benchmarks.pipeline import ROOT
 async def outpost_migrate(settings: Mapping[str, str], *arguments: str) -> dict[str, float]:
     """Run one command to its end; return its seconds from start to exit and its largest memory."""
     environment = {**os.environ, **settings, "PYTHONPATH": str(ROOT / "src")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has been compiled already
     program = [sys.executable, "-m", "outpost", "migrate", *arguments]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     loop = asyncio.get_running_loop()

@@ -76,17 +76,13 @@ def agree(named: Named, old: Stored, new: Stored) -> bool:
 def essence(record: Stored, *, is_summary: bool) -> bytes:
     """Return 16 bytes that stand for what a migration must not change in a record, whatever the order of its fields."""
     size = record.size if record.large or record.type != "hash" else 0
-    if is_summary:
-        fields = sorted(record.fields.items())
-    else:
-        fields = sorted(
-            [
-                (name, _in_milliseconds(value) if name in TIMES else value)
-                for name, value in record.fields.items()
-                if name not in _ADDED
-            ]
-        )
-    return blake2b(_encode((record.type, size, fields)), digest_size=16).digest()
+    fields = record.fields
+    if not is_summary:
+        fields = {name: value for name, value in fields.items() if name not in _ADDED}
+        for name in TIMES:
+            if name in fields:
+                fields[name] = _in_milliseconds(fields[name])
+    return blake2b(_encode((record.type, size, sorted(fields.items()))), digest_size=16).digest()
 
 
 def _in_milliseconds(text: bytes) -> bytes:
@@ -98,10 +94,11 @@ def _in_milliseconds(text: bytes) -> bytes:
 
 def differences(old: Fields, new: Fields) -> Sequence[str]:
     """Return the fields in which a new record is not what its old one had to become."""
+    before = old.get
     differing = [
         name
         for name, value in new.items()
-        if old.get(name) != value and name not in _ADDED and not (name in TIMES and _same_time(old.get(name), value))
+        if before(name) != value and name not in _ADDED and not (name in TIMES and _same_time(before(name), value))
     ]
     differing += [name for name in old if name not in new and name not in _ADDED]
     return [name.decode(errors="backslashreplace") for name in sorted(differing)]
@@ -114,7 +111,8 @@ def kept_differences(record: Mapping[bytes, bytes]) -> Sequence[str]:
         text, value = record.get(keeping), record.get(name)
         if text is None or value is None or needs_conversion(value):
             continue
-        if int(value) < milliseconds(text) or (int(value) != milliseconds(text) and not _edited(record)):
+        is_now, was = int(value), milliseconds(text)
+        if is_now < was or (is_now != was and not _edited(record)):
             found.append(f"{name.decode()} is not {text.decode(errors='backslashreplace')}")
     return found
 
@@ -174,15 +172,19 @@ def _touched(old: Fields, new: Fields, *, ours: bool, differing: Sequence[str]) 
     return not ours and bool(differing)
 
 
-def _same_time(before: bytes | None, after: bytes | None) -> bool:
+def _same_time(before: bytes | None, after: bytes) -> bool:
+    if before is None:
+        return False
     first = _instant(before)
-    return first is not None and first == _instant(after)
+    return first is not None and (b"%d" % first == after or first == _instant(after))
 
 
 def _instant(text: bytes | None) -> int | None:
     if not text:
         return None
+    if not needs_conversion(text):
+        return int(text)
     try:
-        return milliseconds(text) if needs_conversion(text) else int(text)
+        return milliseconds(text)
     except ValueError:
         return None

@@ -74,11 +74,12 @@ class Comparison:
         self.counterparts = 0
         self.digest = 0
         self._context = context
+        self._names = context.names
         self._done = done
         self._ours = ours
         self._aside = aside
         self._both_are_here = whole and 1 in done and not context.keys.prefix
-        self._sorter = Sorter(context.names, old=not context.keys.prefix)
+        self._sorter = Sorter(self._names, old=not context.keys.prefix)
 
     async def page(self, keys: Sequence[bytes]) -> None:
         found = self._sorter.sort(key for key in keys if key not in self._aside)
@@ -90,7 +91,7 @@ class Comparison:
 
     async def _unclear(self, found: Sorted, key: bytes) -> None:
         record = await self._read(key)
-        named = meant(key, record.fields, self._context.names, old=not self._context.keys.prefix)
+        named = meant(key, record.fields, self._names, old=not self._context.keys.prefix)
         match named:
             case Named(kind=Kind.TENANT):
                 found.tenants.append(key)
@@ -105,7 +106,7 @@ class Comparison:
 
     async def _old(self, old: Sequence[Named]) -> None:
         self.copies.compared += len(old)
-        names = self._context.names
+        names = self._names
         new = list(map(names.new_of, old))
         before, after, listed = await asyncio.gather(
             read_many(self._context, [named.key for named in old]),
@@ -118,11 +119,11 @@ class Comparison:
                 self.verdicts["equal"] += 1
             else:
                 await self._judge(meant(named.key, old_record.fields, names, old=True) or named)
-            if self._both_are_here and new_record.exists and self._is_read_with(named.key, key):
+            if self._both_are_here and new_record.exists and self._read_with(key) == named.key:
                 self._look(key, new_record, _NEW_KINDS[named.kind])
 
     async def _judge(self, named: Named) -> None:
-        names, redis = self._context.names, self._context.redis
+        names, redis = self._names, self._context.redis
         new = names.new_of(named)
         old_record, new_record, tenant, before, now = await asyncio.gather(
             self._read(named.key),
@@ -155,15 +156,15 @@ class Comparison:
 
     async def _without_old(self, kinds: Mapping[bytes, Kind]) -> Mapping[bytes, Kind]:
         """Leave out the records that are read together with their old ones."""
-        names = self._context.names
-        paired = {key: old for key in kinds if (old := names.plain_old_of(key)) and self._is_read_with(old, key)}
+        paired = {key: old for key in kinds if (old := self._read_with(key)) is not None}
         there = await there_many(self._context, [(old, None) for old in paired.values()])
         read_with_old = {key for key, is_there in zip(paired, there, strict=True) if is_there}
         return {key: kind for key, kind in kinds.items() if key not in read_with_old}
 
-    def _is_read_with(self, old: bytes, new: bytes) -> bool:
-        """Say whether `new` is looked at when `old` is compared, rather than when it is met itself."""
-        return self._context.names.plain_old_of(new) == old and old not in self._aside and new not in self._aside
+    def _read_with(self, new: bytes) -> bytes | None:
+        """Return the old record with which `new` is looked at if that is there; None if only when it is met itself."""
+        old = self._names.plain_old_of(new)
+        return None if old in self._aside or new in self._aside else old
 
     def _look(self, key: bytes, record: Stored, kind: Kind) -> None:
         """Count a record of the new form in, and look for what is wrong with it by itself."""
@@ -184,7 +185,7 @@ class Comparison:
 
     async def _listed(self, old: Sequence[Named]) -> Sequence[bool]:
         """Say of each destination whether the new summary names it; true of other records."""
-        names = self._context.names
+        names = self._names
         asked = [
             (names.summary(named.tenant), named.destination) for named in old if named.kind is Kind.OLD_DESTINATION
         ]

@@ -12,7 +12,8 @@ all, are sorted without a look at the record; a record tells by its own `id` whi
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
+from typing import NamedTuple
 
 _OF_TENANT = b":destination:"
 _LIST = b":destinations"
@@ -22,7 +23,7 @@ _NEW_OF_TENANT = b"}:destination:"
 _UNPLAIN = re.compile(rb"[:{}]")
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """What a record is; of the old form or the new."""
 
     OLD_TENANT = "old tenant"
@@ -33,8 +34,7 @@ class Kind(Enum):
     DESTINATION = "destination"
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """One meaning of a key's name; `destination` is empty unless the kind is a destination, and may be even then."""
 
     kind: Kind

@@ -47,7 +47,11 @@ class Timestamps:
         return result
 
     def is_done(self, record: Fields, kind: Kind) -> bool:
-        return kind is Kind.SUMMARY or not any(needs_conversion(record.get(name, b"")) for name in TIMES)
+        if kind is not Kind.SUMMARY:
+            for name in TIMES:
+                if needs_conversion(record.get(name, b"")):
+                    return False
+        return True
 
 
 def kept(name: bytes) -> bytes:

@@ -92,7 +92,6 @@ def _sought(field: bytes | None) -> bytes:
 
 
 def _stored(record: list[Any]) -> Stored:
-    kind, ttl, length, size, *flat = record
-    pairs = iter(flat)
-    fields = dict(zip(pairs, pairs, strict=True))
+    kind, ttl, length, size = record[:4]
+    fields = dict(zip(record[4::2], record[5::2], strict=True))
     return Stored(kind.decode(), ttl, length, size, fields, large=kind == b"hash" and len(fields) != length)

@@ -32,6 +32,7 @@ class RedisClient:
         self._options = options
         self._connection: Connection | None = None
         self._leaving: set[Connection] = set()
+        self._taught: set[str] = set()  # the scripts that the server has been sent whole
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: list[tuple[bytes, Waiter]] = []
         self._failures = 0
@@ -65,7 +66,11 @@ class RedisClient:
         def send_whole(future: asyncio.Future[Any]) -> None:
             self.transmit(script.whole(keys, arguments), future)
 
-        self.transmit(script.by_digest(keys, arguments), ScriptCall(future, send_whole))
+        if script.digest in self._taught:
+            self.transmit(script.by_digest(keys, arguments), ScriptCall(future, send_whole))
+        else:  # asking first would cost a round trip where the server does not know it
+            self._taught.add(script.digest)
+            send_whole(future)
         return future
 
     async def room(self) -> None:

@@ -1,4 +1,4 @@
-"""Lua scripts that the server keeps: sent by their hash, and whole when the server does not know them."""
+"""Lua scripts that the server keeps: sent whole once, then by their hash, and whole again when it forgot them."""
 
 import asyncio
 import hashlib

@@ -1,5 +1,6 @@
 """Applies pending migrations: what belongs together in one go, in order, until one must wait for a person."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
@@ -55,7 +56,8 @@ class Applier:
         doubtful = self._doubtful(group, recorded)
         await self._states.began(run, group, doubtful=doubtful)
         failpoint("redis.began")
-        aside = Aside(self._quarantine, run, await self._quarantine.entries())
+        left_aside, careful = await asyncio.gather(self._quarantine.entries(), survey.has_new(self._context))
+        aside = Aside(self._quarantine, run, left_aside)
         upgrade = Upgrade(
             self._context,
             run,
@@ -63,7 +65,7 @@ class Applier:
             wanted=self._wanted(group, recorded),
             aside=aside,
             doubtful=doubtful,
-            careful=await survey.has_new(self._context),
+            careful=careful,
         )
         try:
             await upgrade.complete()

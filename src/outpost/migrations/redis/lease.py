@@ -144,16 +144,21 @@ class RedisLease:
         with redis_errors():
             if not await self._redis.run(_RENEW, [self._lock], [token, self._expiry]):
                 return None
-            await self._redis.run(_BEAT, [self._owner], [token, text, self._expiry])
-            steering = _asked_of(token, await self._redis.command("GET", self._steering))
+            _, asked = await asyncio.gather(
+                self._redis.run(_BEAT, [self._owner], [token, text, self._expiry]),
+                self._redis.send("GET", self._steering),
+            )
+            steering = _asked_of(token, asked)
             if steering != Steering():  # it holds for as long as the lock does
                 await self._redis.command("PEXPIRE", self._steering, self._expiry)
         return steering
 
     async def release(self, token: str) -> None:
         with redis_errors():
-            await self._redis.run(_DELETE, [self._lock], [token])
-            await self._redis.run(_FORGET, [self._owner], [token])
+            await asyncio.gather(
+                self._redis.run(_DELETE, [self._lock], [token]),
+                self._redis.run(_FORGET, [self._owner], [token]),
+            )
 
     async def holder(self) -> Holder | None:
         with redis_errors():
@@ -190,7 +195,7 @@ class RedisLease:
             self._redis.send("TIME", key=self._owner),
             self._redis.send("GET", self._steering),
         ]
-        token, expires_in, flat, time, asked = [await reply for reply in replies]
+        token, expires_in, flat, time, asked = await asyncio.gather(*replies)
         if token is None:
             return None
         fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))

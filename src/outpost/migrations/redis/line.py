@@ -1,5 +1,6 @@
 """The line of Redis migrations."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.errors import code_of
 from outpost.migrations.redis.failures import migration_error, translated
 from outpost.migrations.redis.history import History
+from outpost.migrations.redis.migration import Migration
 from outpost.migrations.redis.plan import Planner
 from outpost.migrations.redis.preflight import Need, preflight, refuse_unfit
 from outpost.migrations.redis.quarantine import RedisQuarantine
@@ -24,6 +26,7 @@ from outpost.migrations.report import (
     Check,
     CleanupItem,
     Family,
+    Holder,
     LineStatus,
     MigrationState,
     PlannedStep,
@@ -69,9 +72,9 @@ class RedisLine:
 
     async def states(self) -> Sequence[MigrationState]:
         with translated():
-            recorded = await self._states.read()
-            unprefixed = await self._states.unprefixed()
-        holder = await self.lease.holder() if self.lease is not None else None
+            recorded, unprefixed, holder = await asyncio.gather(
+                self._states.read(), self._states.unprefixed(), self._holder()
+            )
         return [
             state_of(
                 each,
@@ -85,6 +88,9 @@ class RedisLine:
             for each in MIGRATIONS
         ]
 
+    async def _holder(self) -> Holder | None:
+        return await self.lease.holder() if self.lease is not None else None
+
     async def status(self) -> LineStatus:
         with translated():
             recorded = await self._states.read()
@@ -97,7 +103,7 @@ class RedisLine:
             family=self.family,
             target=self.target,
             migrations=await self.states(),
-            holder=await self.lease.holder() if self.lease is not None else None,
+            holder=await self._holder(),
             books=[each for each in books if each is not None],
             quarantined=sum(not entry.accepted for entry in left.values()),
             preserved=preserved,
@@ -105,23 +111,26 @@ class RedisLine:
         )
 
     async def plan(self, *, quick: bool) -> Sequence[PlannedStep]:
-        pending = [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
+        pending = await self._pending()
         with translated():
             return await Planner(self._context).steps(pending, quick=quick)
 
     async def preflight(self) -> Sequence[Check]:
         with translated():
-            return [*await self._fitness(), *await _if_permitted(self._bookkeeping(), otherwise=())]
+            fitness = await self._fitness(await self._pending())
+            return [*fitness, *await _if_permitted(self._bookkeeping(), otherwise=())]
 
     async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
         with translated(run):
-            if not all(state.satisfied for state in await self.states()):  # another run may have ended before this one
-                refuse_unfit(await self._fitness())
+            if pending := await self._pending():  # another run may have ended before this one
+                refuse_unfit(await self._fitness(pending))
             applied = await Applier(self._context, run).apply(until)
         return [state for state in await self.states() if state.id.partition("/")[2] in applied]
 
-    async def _fitness(self) -> Sequence[Check]:
-        pending = [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
+    async def _pending(self) -> Sequence[Migration]:
+        return [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
+
+    async def _fitness(self, pending: Sequence[Migration]) -> Sequence[Check]:
         need = Need(
             growth_bytes=await _if_permitted(Planner(self._context).growth(pending), otherwise=0),
             scratch_key=self._context.keys.probe,

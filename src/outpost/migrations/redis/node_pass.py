@@ -119,7 +119,8 @@ class NodePass:
         Raises:
             MigrationError: It came back without its keys, or without the lock of this run.
         """
-        run_id, keys = await self.node.run_id() or "", await population(self.node)
+        known, keys = await asyncio.gather(self.node.run_id(), population(self.node))
+        run_id = known or ""
         before = self.mark.population
         again = bool(self.mark.run_id) and self.mark.run_id != run_id
         if again:

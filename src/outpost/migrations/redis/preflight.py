@@ -92,7 +92,7 @@ def refuse_unfit(checks: Sequence[Check]) -> None:
 
 
 async def _node(node: Node, need: Need, *, share: float) -> Sequence[Check]:
-    facts = await _facts(node)
+    facts, permissions = await asyncio.gather(_facts(node), _permissions(node, need.scratch_key))
     return [
         _version(node, facts),
         _role(node, facts),
@@ -100,7 +100,7 @@ async def _node(node: Node, need: Need, *, share: float) -> Sequence[Check]:
         _memory(node, facts, int(need.growth_bytes * share)),
         _persistence(node, facts),
         _replicas(node, facts),
-        await _permissions(node, need.scratch_key),
+        permissions,
     ]
 
 

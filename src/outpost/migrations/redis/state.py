@@ -10,7 +10,7 @@ outpost:migration:002_timestamps
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from outpost.codec import format_time, parse_time
@@ -67,11 +67,13 @@ class StateStore:
 
     async def began(self, run: Run, migrations: Sequence[Migration], *, doubtful: bool) -> None:
         """Note that a run works on migrations. What the original reads of them is left alone."""
+        begun: list[Awaitable[None]] = []
         for migration in migrations:
             fields = {"state": "running", "started_at": format_time(_now()), "detail": "", **_who(run)}
             if migration.number == 1:
                 fields["doubtful"] = "yes" if doubtful else "no"
-            await self._write(run, migration, fields)
+            begun.append(self._write(run, migration, fields))
+        await asyncio.gather(*begun)
 
     async def stopped(self, run: Run, migrations: Sequence[Migration], state: State, detail: str, tally: Tally) -> None:
         """Note that a run ended before they were applied."""

@@ -50,17 +50,27 @@ async def first(context: Context, most: int, *, old: bool, looked_at: int = 1_00
     keys: list[bytes] = []
     population, whole = 0.0, True
     for node in await context.redis.nodes():
-        seen = found = 0
-        size: int = await node.command("DBSIZE")
-        async for page in Scan(node, match=_pattern(context, old=old), count=count):
-            keys += page.keys
-            seen += count
-            found += len(page.keys)
-            if page.cursor and (found > most or seen >= looked_at):
-                whole = False
-                break
-        population += found if whole else found * max(size / max(seen, 1), 1.0)
+        size: int
+        size, (found, seen, is_all) = await asyncio.gather(
+            node.command("DBSIZE"),
+            _first(node, most, _pattern(context, old=old), looked_at=looked_at, count=count),
+        )
+        keys += found
+        whole &= is_all
+        population += len(found) if is_all else len(found) * max(size / max(seen, 1), 1.0)
     return Portion(keys=keys, population=round(population), whole=whole)
+
+
+async def _first(node: Node, most: int, pattern: bytes, *, looked_at: int, count: int) -> tuple[list[bytes], int, bool]:
+    """Return the first keys of a server, how many it looked at about, and whether these are all."""
+    keys: list[bytes] = []
+    seen = 0
+    async for page in Scan(node, match=pattern, count=count):
+        keys += page.keys
+        seen += count
+        if page.cursor and (len(keys) > most or seen >= looked_at):
+            return keys, seen, False
+    return keys, seen, True
 
 
 async def sample(context: Context, wanted: int, *, seed: int | None, old: bool) -> Portion:

@@ -187,14 +187,25 @@ async def test_a_loading_server_is_unavailable() -> None:
     assert caught.value.code == "LOADING"
 
 
-async def test_a_script_is_sent_whole_once_when_the_server_does_not_know_it() -> None:
-    async with redis_peer(lambda command: b"-NOSCRIPT no\r\n" if command[0] == b"EVALSHA" else b":7\r\n") as peer:
+async def test_a_script_is_sent_whole_the_first_time_and_when_the_server_has_forgotten_it() -> None:
+    forgetful = [False]
+
+    def answer(command: list[bytes]) -> bytes:
+        return b"-NOSCRIPT no\r\n" if command[0] == b"EVALSHA" and forgetful[0] else b":7\r\n"
+
+    async with redis_peer(answer) as peer:
         async with client(peer) as redis:
-            assert await redis.run(Script("return 7"), ["key"], ["argument"]) == 7
+            script = Script("return 7")
+            assert await redis.run(script, ["key"], ["first"]) == 7
+            assert await redis.run(script, ["key"], ["second"]) == 7
+            forgetful[0] = True
+            assert await redis.run(script, ["key"], ["third"]) == 7
 
         assert [command[:1] + command[2:] for command in peer.commands] == [
-            [b"EVALSHA", b"1", b"key", b"argument"],
-            [b"EVAL", b"1", b"key", b"argument"],
+            [b"EVAL", b"1", b"key", b"first"],
+            [b"EVALSHA", b"1", b"key", b"second"],
+            [b"EVALSHA", b"1", b"key", b"third"],
+            [b"EVAL", b"1", b"key", b"third"],
         ]
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.limits import http_pair, sqlite_group_commits
+from benchmarks.limits import fixed_work, http_pair, sqlite_group_commits
 
 KEY = "benchmark"
 ROOT = Path(__file__).parent.parent
@@ -193,6 +193,7 @@ def main() -> None:
     with running() as bench:
         print(json.dumps(sqlite_group_commits()), flush=True)
         print(json.dumps(http_pair(bench.receiver_port)), flush=True)
+        print(json.dumps(fixed_work()), flush=True)
         for name, arguments in figures("embedded"):
             if chosen.only in name:
                 print(json.dumps(bench.measure(name, seconds=chosen.seconds, **arguments)), flush=True)

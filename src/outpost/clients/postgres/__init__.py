@@ -22,7 +22,7 @@ from outpost.clients.postgres.errors import (
 )
 from outpost.clients.postgres.pool import Pool
 from outpost.clients.postgres.target import InvalidTarget, Target
-from outpost.clients.postgres.tls_files import check_tls_files
+from outpost.clients.postgres.tls import check_tls_files
 
 __all__ = [
     "AccessDenied",

@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 from outpost.clients.postgres.errors import translated
 from outpost.clients.postgres.target import Target
+from outpost.clients.postgres.tls import system_trust
 
 CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0
@@ -110,6 +111,8 @@ def connect_arguments(target: Target, application: str) -> dict[str, Any]:
         "timeout": target.connect_timeout or CONNECT_SECONDS,
     }
     wanted = {name: value for name, value in arguments.items() if value}
+    if (context := system_trust(target)) is not None:
+        wanted["ssl"] = context
     if not target.keeps_statements:
         wanted["statement_cache_size"] = 0
     if "application_name" not in target.options:

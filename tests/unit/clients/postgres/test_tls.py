@@ -1,10 +1,11 @@
-"""Files that a connection string names for TLS."""
+"""TLS as a connection string asks for it."""
 
 from pathlib import Path
 
 import pytest
 
 from outpost.clients.postgres import InvalidTarget, Target, check_tls_files
+from outpost.clients.postgres.tls import system_trust
 from tests.support.certificates import make_certificates
 
 
@@ -41,13 +42,28 @@ def test_a_key_that_is_missing_is_refused_by_name(tmp_path: Path) -> None:
         _check(sslmode="require", sslcert=certificate, sslkey=tmp_path / "key")
 
 
-def test_a_server_to_be_verified_needs_somebody_to_trust(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTarget, match="sslmode=verify-full needs sslrootcert"):
-        _check(sslmode="verify-full")
+def test_the_authorities_of_the_system_need_the_whole_verification() -> None:
+    """As with libpq: they vouch for everybody, so that the name decides."""
+    with pytest.raises(InvalidTarget, match="sslrootcert=system needs sslmode=verify-full"):
+        _check(sslmode="verify-ca", sslrootcert="system")
+
+    _check(sslmode="verify-full", sslrootcert="system")
+
+
+def _trust(parameters: str) -> bool:
+    return system_trust(Target.parse(f"postgres://me:hunter2@db/outpost?{parameters}")) is not None
+
+
+def test_the_authorities_of_the_system_are_trusted_where_none_are_named(tmp_path: Path) -> None:
+    assert _trust("sslmode=verify-full")
+    assert _trust("sslmode=verify-ca")
+    assert _trust("sslmode=verify-full&sslrootcert=system")
+    assert not _trust("sslmode=verify-full&sslrootcert=/some/file")
+    assert not _trust("sslmode=require")
 
     (tmp_path / ".postgresql").mkdir()
     (tmp_path / ".postgresql" / "root.crt").touch()
-    _check(sslmode="verify-full")
+    assert not _trust("sslmode=verify-full")
 
 
 def test_files_that_are_right_or_not_read_are_no_trouble(tmp_path: Path) -> None:

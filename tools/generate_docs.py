@@ -13,6 +13,14 @@ COMMANDS_PAGE = Path("docs/commands.md")
 
 Command = tuple[str, ...]
 
+_INTRODUCTION = """\
+# Commands
+
+Made by `make docs` from the program itself; `--help` says the same. What stands below a command that has commands of
+its own, such as `outpost migrate`, may be given to each of these and is not repeated there. Every setting is also a
+flag: `--help-settings` lists them.
+"""
+
 
 def main() -> None:
     for page, text in PAGES.items():
@@ -22,7 +30,7 @@ def main() -> None:
 
 def commands() -> list[Command]:
     """Return every command of the program, such as ("migrate", "apply"), in the order of its help."""
-    return [command for command, _, _ in _walk_all()]
+    return [command for command, _, _ in parsers()]
 
 
 def commands_page() -> str:
@@ -30,9 +38,13 @@ def commands_page() -> str:
 
     Made from the parsers and not from what `--help` prints, whose wording differs between releases of Python.
     """
-    sections = ["# Commands\n\nMade by `make docs` from the program itself; `--help` says the same.\n"]
-    for command, text, parser in _walk_all():
-        sections.append(f"## `outpost {' '.join(command)}`\n\n{_sentence(text)}\n{_options(parser)}")
+    sections = [_INTRODUCTION]
+    arguments: dict[Command, list[str]] = {(): []}
+    for command, text, parser in parsers():
+        arguments[command] = _arguments(parser)
+        above = arguments[command[:-1]]
+        rows = [row for row in arguments[command] if row not in above]
+        sections.append(f"## `outpost {' '.join(command)}`\n\n{_sentence(text)}\n{_table(rows)}")
     return "\n".join(sections)
 
 
@@ -43,7 +55,8 @@ PAGES: dict[Path, Callable[[], str]] = {
 }
 
 
-def _walk_all() -> Iterator[tuple[Command, str, argparse.ArgumentParser]]:
+def parsers() -> Iterator[tuple[Command, str, argparse.ArgumentParser]]:
+    """Yield every command with its description and the parser of its arguments, in the order of its help."""
     for name, command in COMMANDS.items():
         parser = argparse.ArgumentParser(prog=f"outpost {name}", allow_abbrev=False)
         importlib.import_module(command.module).configure(parser)
@@ -62,13 +75,17 @@ def _walk(
                 yield from _walk((*command, name), texts.get(name, ""), child)
 
 
-def _options(parser: argparse.ArgumentParser) -> str:
-    rows = [
+def _arguments(parser: argparse.ArgumentParser) -> list[str]:
+    """Return a row of a table for each argument."""
+    return [
         f"| {_cell(_spelling(action))} | {_cell(_sentence(action.help % {**vars(action), 'prog': parser.prog}))} |"
         for action in parser._actions
         if action.help and action.help != argparse.SUPPRESS and action.dest != "help"
         if not isinstance(action, argparse._SubParsersAction)
     ]
+
+
+def _table(rows: list[str]) -> str:
     return "\n".join(["", "| Argument | Meaning |", "|---|---|", *rows, ""]) if rows else ""
 
 

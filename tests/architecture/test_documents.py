@@ -1,5 +1,6 @@
 """What the documents say can be done can be done."""
 
+import argparse
 import re
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkout import ROOT, tracked_files
-from tools.generate_docs import COMMANDS_PAGE, PAGES, commands
+from tools.generate_docs import COMMANDS_PAGE, PAGES, commands, parsers
 
 _DOCUMENTS = [path for path in tracked_files() if path.suffix == ".md" and path.parts[0] not in ("src", "tests")]
 
@@ -77,6 +78,17 @@ def test_the_documented_commands_are_those_of_the_program() -> None:
     documented = re.findall(r"^## `outpost (.*)`$", _text(COMMANDS_PAGE), re.MULTILINE)
 
     assert documented == [" ".join(command) for command in commands()]
+
+
+def test_every_argument_says_what_it_means() -> None:
+    silent = {
+        (*command, action.dest)
+        for command, _, parser in parsers()
+        for action in parser._actions
+        if not action.help and action.nargs != argparse.PARSER
+    }
+
+    assert not silent
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -71,7 +71,10 @@ def _configure_apply(apply: argparse.ArgumentParser) -> None:
     apply.add_argument("--to", metavar="NAME", help="stop after this one of `list`, such as redis/002_timestamps")
     apply.add_argument("--events", metavar="FILE", help="write what happens as lines of JSON; - is standard output")
     apply.add_argument(
-        "--max-latency", type=_milliseconds, metavar="MS", help="of a batch (Redis 5ms, Postgres 200ms, ClickHouse 1s)"
+        "--max-latency",
+        type=_milliseconds,
+        metavar="MS",
+        help="latency budget of a batch (Redis 5ms, Postgres 200ms, ClickHouse 1s)",
     )
     apply.add_argument("--max-replica-lag", type=_seconds, default=2.0, metavar="DUR", help="pause above it (2s)")
     apply.add_argument("--max-memory", type=_share, default=0.85, metavar="PERCENT", help="of the store's limit (85%%)")
@@ -94,7 +97,7 @@ def _configure_quarantine(quarantine: argparse.ArgumentParser, common: argparse.
         return actions.add_parser(name, help=text, description=text, allow_abbrev=False, parents=[common])
 
     add("list", "list them with the reasons")
-    add("show", "show what is stored under one of them").add_argument("key")
+    add("show", "show what is stored under one of them").add_argument("key", metavar="KEY", help="as `list` shows it")
     retry = add("retry", "take them back into the work of the next `apply`")
     accept = add("accept", "let them stay as they are, for good")
     accept.add_argument("--reason", required=True, help="kept in the history")

@@ -139,6 +139,7 @@ async def test_dev_starts_with_nothing_configured_and_its_three_commands_work(tm
         async with asyncio.timeout(10):
             while not (arrived := await _arrivals(port)):
                 await asyncio.sleep(0.05)
+        page = (await call(port, "GET", "/dev/receiver")).body
     finally:
         process.terminate()
         await process.communicate()
@@ -148,6 +149,8 @@ async def test_dev_starts_with_nothing_configured_and_its_three_commands_work(tm
     assert json.loads(arrived[0]["body"]) == {"hello": "world"}
     assert arrived[0]["signature"] == "verified"
     assert arrived[0]["headers"]["x-outpost-topic"] == "order.paid"
+    assert b"x-outpost-topic" in page
+    assert b"<details>" not in page  # the page renews itself, which would close them while someone reads
     assert process.returncode == 0
     key = tmp_path / "outpost-data" / "api-key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600

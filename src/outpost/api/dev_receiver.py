@@ -83,7 +83,7 @@ def _section(arrival: Arrival) -> str:
     return (
         f"<article><h2>{arrival.received_at:%H:%M:%S} UTC <code>{html.escape(arrival.path)}</code> "
         f'<span class="{verdict}">signature {html.escape(arrival.signature)}</span></h2>'
-        f"<pre>{html.escape(body)}</pre><details><summary>headers</summary><table>{headers}</table></details></article>"
+        f"<pre>{html.escape(body)}</pre><table>{headers}</table></article>"
     )
 
 

@@ -1,15 +1,13 @@
 """Tenants and destinations lie in Redis as the original program writes them, and are read as every release left them.
 
-The files in `upgraded/` hold what real older releases wrote, as the original's own migration left it, and what its
-server then answered.
+What real older releases wrote is taken from snapshots, as the original's own migration left it, with what its server
+then answered.
 """
 
-import base64
-import gzip
-import json
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -25,6 +23,8 @@ from outpost.ports.tenant_store import TenantQuery
 from outpost.stores.tenant.redis import RedisTenantRecords
 from outpost.stores.tenant.sealed import SealedTenantStore
 from tests.support.builders import ONE, TENANT, TWO, a_record
+from tests.support.recorded_answers import Read, reads_of
+from tests.support.redis_store import snapshot
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -212,23 +212,23 @@ async def test_an_unreadable_time_of_disabling_leaves_a_destination_enabled(redi
 
 
 @pytest.fixture(params=["v0.5.1", "v0.12.0", "v1.1.0"])
-async def upgraded(request: pytest.FixtureRequest, redis: Redis) -> list[Row]:
-    """Put what a release wrote into Redis; return what the original answers about it."""
-    path = Path(__file__).parent / "upgraded" / f"{request.param}.json.gz"
-    content = json.loads(gzip.decompress(path.read_bytes()))
-    for row in content["keys"]:
-        fields = [part for name, value in row["value"].items() for part in (name, _bytes(value))]
-        await redis.command("HSET", row["key"], *fields)
-        if row["ttl_ms"] >= 0:
-            await redis.command("PEXPIRE", row["key"], row["ttl_ms"])
-    return content["reads"]
+async def upgraded(request: pytest.FixtureRequest, redis: Redis) -> Sequence[Read]:
+    """Put a release's tenants and destinations into Redis; return what the original answers about them."""
+    for key, value in snapshot(request.param, "redis-after-original").items():
+        if key.startswith(b"tenant:"):
+            await redis.command("HSET", key, *chain.from_iterable(value.content.items()))
+            if value.ttl_ms >= 0:
+                await redis.command("PEXPIRE", key, value.ttl_ms)
+    return reads_of(request.param, "answers-after-original")
 
 
 async def test_every_tenant_of_an_upgraded_installation_is_found(
-    redis: Redis, upgraded: list[Row], caplog: pytest.LogCaptureFixture
+    redis: Redis, upgraded: Sequence[Read], caplog: pytest.LogCaptureFixture
 ) -> None:
     records = RedisTenantRecords(redis)
-    expected = {read["tenant"]: read.get("body") for read in upgraded if read["what"] == "tenant"}
+    expected = {
+        read["tenant"]: read["body"] if read["status"] == 200 else None for read in upgraded if read["what"] == "tenant"
+    }
 
     found = {id_: await records.tenant(id_) for id_ in expected}
 
@@ -238,10 +238,14 @@ async def test_every_tenant_of_an_upgraded_installation_is_found(
 
 
 async def test_every_destination_of_an_upgraded_installation_is_found(
-    redis: Redis, upgraded: list[Row], caplog: pytest.LogCaptureFixture
+    redis: Redis, upgraded: Sequence[Read], caplog: pytest.LogCaptureFixture
 ) -> None:
     store = SealedTenantStore(RedisTenantRecords(redis), Sealer("encryptionsecretencryptionsecret"))
-    lists = {read["tenant"]: read.get("body", []) for read in upgraded if read["what"] == "destinations"}
+    lists = {
+        read["tenant"]: read["body"] if read["status"] == 200 else []
+        for read in upgraded
+        if read["what"] == "destinations"
+    }
     single = {
         (read["tenant"], read["destination"]): read["status"] == 200
         for read in upgraded
@@ -258,7 +262,7 @@ async def test_every_destination_of_an_upgraded_installation_is_found(
     assert not _complaints(caplog)
 
 
-async def test_every_tenant_of_an_upgraded_installation_is_listed(redis: Redis, upgraded: list[Row]) -> None:
+async def test_every_tenant_of_an_upgraded_installation_is_listed(redis: Redis, upgraded: Sequence[Read]) -> None:
     records = RedisTenantRecords(redis)
     expected = [read["body"] for read in upgraded if read["what"] == "tenant" and read["status"] == 200]
     expected.sort(key=lambda body: (parse_time(body["created_at"]), body["id"]))
@@ -290,7 +294,7 @@ def as_answered(overview: TenantOverview) -> Row:
     }
 
 
-def _shown(destination: Destination, answered: Row) -> Row:
+def _shown(destination: Destination, answered: Read) -> Row:
     """Return a destination as the original's API shows it; what its provider adds or masks is taken from `answered`."""
     masked = destination.type != "webhook"
     assert destination.credentials.keys() == answered["credentials"].keys()
@@ -317,10 +321,6 @@ def _shown(destination: Destination, answered: Row) -> Row:
 def _in_milliseconds(instant: str | None) -> str | None:
     """Return an instant as it is kept; the oldest release wrote finer ones, in its own zone."""
     return None if instant is None else format_time(cut_to_milliseconds(parse_time(instant)))
-
-
-def _bytes(value: str | dict[str, str]) -> bytes:
-    return value.encode() if isinstance(value, str) else base64.b64decode(value["b64"])
 
 
 def _complaints(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -5,6 +5,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from outpost.cli import exit_codes
 from outpost.cli.main import COMMANDS
 from outpost.config import document
 
@@ -19,6 +20,12 @@ _INTRODUCTION = """\
 Made by `make docs` from the program itself; `--help` says the same. What stands below a command that has commands of
 its own, such as `outpost migrate`, may be given to each of these and is not repeated there. Every setting is also a
 flag: `--help-settings` lists them.
+"""
+
+_EXIT_CODES = """\
+## Exit codes
+
+Of every command; [what to do about each](guides/migrations.md#what-to-do-by-exit-code).
 """
 
 
@@ -44,8 +51,9 @@ def commands_page() -> str:
         arguments[command] = _arguments(parser)
         above = arguments[command[:-1]]
         rows = [row for row in arguments[command] if row not in above]
-        sections.append(f"## `outpost {' '.join(command)}`\n\n{_sentence(text)}\n{_table(rows)}")
-    return "\n".join(sections)
+        sections.append(f"## `outpost {' '.join(command)}`\n\n{_sentence(text)}\n{_table('Argument', rows)}")
+    codes = [f"| {code} | {_sentence(meaning)} |" for code, meaning in exit_codes.MEANINGS.items()]
+    return "\n".join([*sections, _EXIT_CODES + _table("Code", codes)])
 
 
 PAGES: dict[Path, Callable[[], str]] = {
@@ -85,8 +93,8 @@ def _arguments(parser: argparse.ArgumentParser) -> list[str]:
     ]
 
 
-def _table(rows: list[str]) -> str:
-    return "\n".join(["", "| Argument | Meaning |", "|---|---|", *rows, ""]) if rows else ""
+def _table(subject: str, rows: list[str]) -> str:
+    return "\n".join(["", f"| {subject} | Meaning |", "|---|---|", *rows, ""]) if rows else ""
 
 
 def _spelling(action: argparse.Action) -> str:

@@ -58,10 +58,7 @@ def _distributed(settings: Settings) -> Iterator[str]:
     if not (settings.postgres.url or settings.clickhouse.addr):
         yield "log storage must be provided: set POSTGRES_URL or CLICKHOUSE_ADDR"
     if not settings.broker:
-        yield (
-            "message queue configuration is required: set RABBITMQ_SERVER_URL, AWS_SQS_REGION, GCP_PUBSUB_PROJECT or "
-            "AZURE_SERVICEBUS_CONNECTION_STRING"
-        )
+        yield "message queue configuration is required: set RABBITMQ_SERVER_URL"
     if settings.broker == "aws_sqs":
         yield from _key_pair(settings.aws_sqs.access_key_id, settings.aws_sqs.secret_access_key, "AWS_SQS")
 

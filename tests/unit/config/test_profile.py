@@ -104,7 +104,10 @@ def test_a_complete_configuration_may_serve(environ: dict[str, str]) -> None:
         ({**EMBEDDED, "OTEL_SERVICE_NAME": "o", "OTEL_EXPORTER": "jaeger"}, "invalid OpenTelemetry exporter"),
         ({**EMBEDDED, "OTEL_SERVICE_NAME": "o", "OTEL_PROTOCOL": "udp"}, "invalid OpenTelemetry protocol"),
         ({**DISTRIBUTED, "POSTGRES_URL": ""}, "log storage must be provided"),
-        ({**DISTRIBUTED, "RABBITMQ_SERVER_URL": ""}, "message queue configuration is required"),
+        (
+            {**DISTRIBUTED, "RABBITMQ_SERVER_URL": ""},
+            "message queue configuration is required: set RABBITMQ_SERVER_URL$",
+        ),
         (
             {**DISTRIBUTED, "AWS_SQS_REGION": "eu", "AWS_SQS_ACCESS_KEY_ID": "x"},
             "AWS_SQS_ACCESS_KEY_ID and AWS_SQS_SECRET_ACCESS_KEY",

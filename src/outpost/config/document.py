@@ -18,6 +18,7 @@ from outpost.config.setting import Setting
 from outpost.config.settings import SECTIONS, SETTINGS
 
 _WIDTH = 110
+_PAGE_WIDTH = 120
 _NO_EFFECT = "Accepted, without effect."
 
 _YAML_HEAD = """\
@@ -167,7 +168,7 @@ def _intro(section: str) -> str:
 def _section_lines(section: str) -> Iterator[str]:
     yield f"## {SECTIONS[section].title}"
     yield ""
-    yield _intro(section)
+    yield textwrap.fill(_intro(section), _PAGE_WIDTH, break_on_hyphens=False)
     yield ""
     yield "| YAML | environment | default | meaning |"
     yield "|---|---|---|---|"

@@ -26,7 +26,7 @@ class GeneralSettings(Section, frozen=True, kw_only=True):
             "PROFILE",
             "profile",
             "Which set of stores runs: `embedded` (one SQLite file), `distributed` (Redis, a broker and Postgres or "
-            "ClickHouse) or `postgres`. Refused when it contradicts what is configured.",
+            "ClickHouse) or `postgres`, which this version lacks. Refused when it contradicts what is configured.",
             default_text="`embedded` with `SQLITE_PATH`, `distributed` with any key of Redis, a log store or a broker",
         ),
     ] = None

@@ -8,7 +8,7 @@ from outpost.config.setting import Key, Section
 
 class PublishRabbitMQSettings(Section, frozen=True, kw_only=True):
     """Events are also taken from this queue, if it is configured. The first configured of SQS, Service Bus, Pub/Sub,
-    RabbitMQ counts."""
+    RabbitMQ counts. This version reads RabbitMQ only: `serve` refuses to start with another."""
 
     title: ClassVar[str] = "Publish queue on RabbitMQ"
 
@@ -33,7 +33,7 @@ class PublishRabbitMQSettings(Section, frozen=True, kw_only=True):
 
 
 class PublishAwsSqsSettings(Section, frozen=True, kw_only=True):
-    """Chosen by its region."""
+    """Not in this version. Chosen by its region."""
 
     title: ClassVar[str] = "Publish queue on AWS SQS"
 
@@ -64,7 +64,7 @@ class PublishAwsSqsSettings(Section, frozen=True, kw_only=True):
 
 
 class PublishGcpPubSubSettings(Section, frozen=True, kw_only=True):
-    """Chosen by its project."""
+    """Not in this version. Chosen by its project."""
 
     title: ClassVar[str] = "Publish queue on GCP Pub/Sub"
 
@@ -86,7 +86,7 @@ class PublishGcpPubSubSettings(Section, frozen=True, kw_only=True):
 
 
 class PublishAzureServiceBusSettings(Section, frozen=True, kw_only=True):
-    """Chosen when all three are set."""
+    """Not in this version. Chosen when all three are set."""
 
     title: ClassVar[str] = "Publish queue on Azure Service Bus"
 

@@ -12,7 +12,7 @@ Broker = Literal["aws_sqs", "azure_servicebus", "gcp_pubsub", "rabbitmq"]
 
 class QueueSettings(Section, frozen=True, kw_only=True):
     """What holds for every broker. Exactly one broker carries the queues: the first configured of SQS, Service Bus,
-    Pub/Sub, RabbitMQ."""
+    Pub/Sub, RabbitMQ. This version speaks to RabbitMQ only: `serve` refuses to start with another."""
 
     title: ClassVar[str] = "Queues (distributed profile)"
 
@@ -75,7 +75,8 @@ class RabbitMQQueueSettings(Section, frozen=True, kw_only=True):
 
 
 class AwsSqsQueueSettings(Section, frozen=True, kw_only=True):
-    """Chosen by its region. Without the two keys the credentials come from the environment the process runs in."""
+    """Not in this version. Chosen by its region. Without the two keys the credentials come from the environment the
+    process runs in."""
 
     title: ClassVar[str] = "Queues on AWS SQS"
 
@@ -144,7 +145,7 @@ class AwsSqsQueueSettings(Section, frozen=True, kw_only=True):
 
 
 class GcpPubSubQueueSettings(Section, frozen=True, kw_only=True):
-    """Chosen by its project."""
+    """Not in this version. Chosen by its project."""
 
     title: ClassVar[str] = "Queues on GCP Pub/Sub"
 
@@ -246,7 +247,7 @@ class GcpPubSubQueueSettings(Section, frozen=True, kw_only=True):
 
 
 class AzureServiceBusQueueSettings(Section, frozen=True, kw_only=True):
-    """Chosen by a connection string, or by all six values of a service principal."""
+    """Not in this version. Chosen by a connection string, or by all six values of a service principal."""
 
     title: ClassVar[str] = "Queues on Azure Service Bus"
 

@@ -43,6 +43,15 @@ def test_a_forwarded_port_is_enough_to_migrate(redis_password_server: RedisServe
     assert password not in json.dumps(stand_ins.asked("ssh")) + answer.out + answer.err
 
 
+def test_a_port_that_is_taken_is_not_taken_for_the_forwarded_one(stand_ins: StandIns) -> None:
+    stand_ins.take_port(6379)
+
+    answer = stand_ins.run("deploy/port-forward", "bastion-host", "redis.internal", REDIS_PASSWORD="")
+
+    assert answer.code == 255
+    assert not stand_ins.asked("docker")
+
+
 def test_a_one_off_pod_migrates_redis(redis_password_server: RedisServer, stand_ins: StandIns) -> None:
     stand_ins.add_secret("outpost-config", _settings(redis_password_server))
 

@@ -37,6 +37,7 @@ class StandIns:
             "data": str(container.data),
             "secrets": {},
             "behind": {},
+            "taken": [],
         }
         (folder / "bin").mkdir(parents=True)
         for name in _PROGRAMS:
@@ -51,6 +52,10 @@ class StandIns:
     def put_behind_the_host(self, address: str, port: int) -> None:
         """Let a port that is forwarded to `address` lead to `port` of this machine."""
         self._world["behind"][address] = port
+
+    def take_port(self, port: int) -> None:
+        """Let another program of this machine listen on `port`, so that it cannot be forwarded."""
+        self._world["taken"].append(port)
 
     def run(self, recipe: str, *arguments: str, **environment: str) -> Ended:
         """Run a recipe of the checkout in the container's data folder."""
@@ -139,12 +144,15 @@ def _ssh(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ssh", allow_abbrev=False)
     parser.add_argument("-f", action="store_true")
     parser.add_argument("-L", dest="forward")
+    parser.add_argument("-o", choices=["ExitOnForwardFailure=yes"], dest="option")
     parser.add_argument("host")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     asked = parser.parse_args(arguments)
     _write_down("ssh", host=asked.host, command=asked.command, forward=asked.forward)
     if asked.forward:
-        return 0
+        port, _, _ = asked.forward.partition(":")
+        is_fatal = asked.option is not None  # without it, ssh only warns
+        return 255 if is_fatal and int(port) in _world()["taken"] else 0
     return subprocess.run(["/bin/sh", "-c", " ".join(asked.command)]).returncode  # as the other side does
 
 

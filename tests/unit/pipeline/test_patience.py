@@ -6,7 +6,6 @@ import logging
 import pytest
 
 from outpost.domain.errors import QueueUnavailable, StoreCorrupted, StoreUnavailable
-from outpost.pipeline import patience
 from outpost.pipeline.patience import patiently
 
 
@@ -18,20 +17,6 @@ class Step:
         if self._ends:
             raise self._ends.pop(0)
         return "done"
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were asked for; none is made."""
-    asked: list[float] = []
-    turn = asyncio.sleep
-
-    async def sleep(seconds: float) -> None:
-        asked.append(seconds)
-        await turn(0)
-
-    monkeypatch.setattr(patience.asyncio, "sleep", sleep)
-    return asked
 
 
 async def test_a_step_that_succeeds_is_taken_once(pauses: list[float]) -> None:

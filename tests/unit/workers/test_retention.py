@@ -9,7 +9,6 @@ import pytest
 
 from outpost.ports.log_store import LogStore
 from outpost.stores.log.memory import MemoryLog, MemoryLogStore
-from outpost.workers import retention as module
 from outpost.workers.retention import Retention
 from tests.support.builders import START, an_event
 from tests.support.clock import SetClock
@@ -37,20 +36,6 @@ class Expired:
         deleted = min(limit, self.count)
         self.count -= deleted
         return deleted
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were asked for; none is made."""
-    asked: list[float] = []
-    turn = asyncio.sleep
-
-    async def sleep(seconds: float) -> None:
-        asked.append(seconds)
-        await turn(0)
-
-    monkeypatch.setattr(module.asyncio, "sleep", sleep)
-    return asked
 
 
 def _retention(log: Any, *, days: int = 30, clock: SetClock | None = None) -> Retention:
@@ -100,7 +85,7 @@ async def test_it_looks_again_every_ten_minutes_and_tells_what_it_deleted(
             rounds.set()
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     with caplog.at_level(logging.INFO):
         task = asyncio.create_task(_retention(log).run())
         await rounds.wait()

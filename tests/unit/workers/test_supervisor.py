@@ -12,20 +12,6 @@ from outpost.workers import supervisor as module
 from outpost.workers.supervisor import Supervisor, Worker
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were asked for; none is made."""
-    asked: list[float] = []
-    turn = asyncio.sleep
-
-    async def sleep(seconds: float) -> None:
-        asked.append(seconds)
-        await turn(0)
-
-    monkeypatch.setattr(module.asyncio, "sleep", sleep)
-    return asked
-
-
 class Scripted:
     """A worker whose runs end as told, and which then stays.
 
@@ -120,7 +106,7 @@ async def test_a_worker_is_not_well_before_its_start_between_its_runs_and_after_
         between.append(supervisor.report())
 
     assert supervisor.report() == (False, {"one": False, "two": False})
-    monkeypatch.setattr(module.asyncio, "sleep", look)
+    monkeypatch.setattr(asyncio, "sleep", look)
     async with _running(supervisor, scripted):
         assert between == [(False, {"one": False, "two": False})]
         assert supervisor.report() == (True, {"one": True, "two": True})

@@ -45,6 +45,15 @@ async def test_a_record_that_changed_since_is_not_accepted_and_that_is_said(
     assert "0 accepted; 1 not, having changed" in err
 
 
+async def test_verify_sends_to_the_quarantine_where_apply_alone_would_not_help(
+    outpost: OutpostProcess, parked: RedisStore
+) -> None:
+    code, out, _ = await outpost.run("migrate", "verify")
+
+    assert code == 15
+    assert "to mend it: outpost migrate quarantine list, then: outpost migrate apply" in out
+
+
 async def test_the_history_tells_what_was_accepted_and_why(outpost: OutpostProcess, parked: RedisStore) -> None:
     await outpost.run("migrate", "quarantine", "accept", "--reason", "test data", ODD)
     _, out, _ = await outpost.run("migrate", "history", "--json")

@@ -133,7 +133,7 @@ class Applier:
         if waiting_for:
             total = sum(left.values())
             raise DecisionNeeded(
-                f"{_records(total)} of redis could not be understood and stay as they were; everything else is done. "
+                f"{_records(total)} of redis could not be understood and stayed untouched; everything else is done. "
                 "See: outpost migrate quarantine list, then retry or accept them and run: outpost migrate apply"
             )
         return applied

@@ -191,11 +191,13 @@ class Verifier:
 
 def _applied(states: Sequence[MigrationState]) -> Check:
     missing = [state for state in states if not state.satisfied]
+    undecided = any(state.state == "parked" for state in missing)
+    repair = "outpost migrate quarantine list, then: outpost migrate apply" if undecided else "outpost migrate apply"
     return Check(
         name="redis: migrations applied",
         compared=len(states),
         population=len(states),
         different=len(missing),
         differences=[f"{state.id} is {state.state}" for state in missing],
-        repair="outpost migrate apply" if missing else "",
+        repair=repair if missing else "",
     )

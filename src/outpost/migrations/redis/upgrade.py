@@ -10,7 +10,6 @@ from outpost.migrations.redis.aside import Aside
 from outpost.migrations.redis.books import Tally, imbalance
 from outpost.migrations.redis.checkpoint import Checkpoint, NodeMark, PassPlan
 from outpost.migrations.redis.context import Context
-from outpost.migrations.redis.health import population
 from outpost.migrations.redis.node_pass import NodePass, Tools, first_of, fresh_mark
 from outpost.migrations.redis.work import Task
 from outpost.migrations.redis.workers import worker_for
@@ -45,7 +44,6 @@ class Upgrade:
         self._absent = Tally()  # books of servers that are no longer there
         self._started = time.monotonic()
         self._reported = 0.0
-        self._total: int | None = None
         self._earlier = 0  # keys that an earlier run has looked at in this pass
 
     @property
@@ -97,7 +95,6 @@ class Upgrade:
             if endpoint not in there:
                 self._absent.add(mark.books)
         self._earlier = sum(each.mark.keys for each in self._passes)
-        self._total = sum(await asyncio.gather(*(population(node) for node in nodes)))
         self._started = time.monotonic()
         try:
             async with asyncio.TaskGroup() as group:
@@ -135,7 +132,7 @@ class Upgrade:
                 store="redis",
                 migration="+".join(name.partition("_")[0] for name in self._names),
                 done=done,
-                total=max(self._total or 0, done),
+                total=max(sum(each.mark.population for each in self._passes), done),
                 per_second=(done - self._earlier) / max(now - self._started, 0.001),
                 batch=told.throttle.batch,
                 server_ms=told.throttle.server_ms,

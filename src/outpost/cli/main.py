@@ -46,6 +46,7 @@ COMMANDS = {
     "serve": _Command("outpost.cli.serve", "run the server"),
     "migrate": _Command("outpost.cli.migrate", "bring the stores to the form this version needs"),
     "config": _Command("outpost.cli.config", "show the configuration in force"),
+    "dead-letters": _Command("outpost.cli.dead_letters", "send back what the distributed profile gave up"),
 }
 
 

@@ -133,6 +133,36 @@ end
 return buried
 """)
 
+REVIVE = Script(f"""
+-- keys: entries, content, the dead letters' entries and content, names; arguments: name, visibility in seconds, and for
+-- each dead letter: its id, the id of what it plans, the id to use if that one is another's, whose it is
+-- returns of each that is still there whether it is planned anew, and not superseded by what was planned since
+{_CLOCK}{_CREATE}{_BELONGS}
+create(KEYS[5], ARGV[1], KEYS[2], ARGV[2])
+local revived = {{}}
+for i = 3, #ARGV, 4 do
+  local letter, id, spare, identity = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local body = redis.call('HGET', KEYS[4], letter)
+  if body then
+    local present = redis.call('HGET', KEYS[2], id)
+    if present and not belongs(present, identity) then
+      id = spare
+      present = redis.call('HGET', KEYS[2], id)
+    end
+    if not present then
+      redis.call('ZADD', KEYS[1], now, id)
+      redis.call('HSET', KEYS[2], id, body)
+      redis.call('HDEL', KEYS[2], id .. ':rc', id .. ':fr')
+      redis.call('HINCRBY', KEYS[2], 'totalsent', 1)
+    end
+    revived[#revived + 1] = present and 0 or 1
+  end
+  redis.call('ZREM', KEYS[3], letter)
+  redis.call('HDEL', KEYS[4], letter, letter .. ':rc', letter .. ':fr')
+end
+return revived
+""")
+
 EARLIEST = Script(f"""
 -- keys: entries
 -- returns the time, and the earliest score

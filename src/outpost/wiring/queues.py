@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError
 from outpost.ports.queue import Queue
+
+if TYPE_CHECKING:
+    from outpost.clients.amqp import AmqpOptions
 
 DELIVERY_PREFETCH = 2_048
 """Tasks in memory: those in flight, and as many more as keep every destination's lane supplied."""
@@ -32,9 +35,24 @@ async def open_queues(settings: Settings) -> AsyncGenerator[Queues]:
         ConfigurationError: Something is missing at the broker, or no driver for it is built in.
         QueueUnavailable: The broker cannot be reached.
     """
+    queues = await _rabbitmq(settings)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(queues.entries)
+        await stack.enter_async_context(queues.deliveries)
+        yield queues
+
+
+def amqp_options(settings: Settings) -> "AmqpOptions":
+    """Return how to reach the configured broker.
+
+    Raises:
+        ConfigurationError: There is none, it is not a RabbitMQ, or its address cannot be read.
+    """
+    from outpost.clients.amqp import AmqpOptions
+
     match settings.broker:
         case "rabbitmq":
-            queues = await _rabbitmq(settings)
+            pass
         case "aws_sqs" | "azure_servicebus" | "gcp_pubsub":
             raise ConfigurationError(
                 f"this version speaks to RabbitMQ only, and the configuration chooses {settings.broker}; "
@@ -44,22 +62,18 @@ async def open_queues(settings: Settings) -> AsyncGenerator[Queues]:
             raise ConfigurationError("no broker is configured: set RABBITMQ_SERVER_URL")
         case _:
             assert_never(settings.broker)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(queues.entries)
-        await stack.enter_async_context(queues.deliveries)
-        yield queues
+    try:
+        return AmqpOptions.parse(settings.rabbitmq.server_url, name="outpost")
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"RABBITMQ_SERVER_URL: {error}") from None
 
 
 async def _rabbitmq(settings: Settings) -> Queues:
-    from outpost.clients.amqp import AmqpOptions
     from outpost.queues.rabbitmq import RabbitMQQueue
     from outpost.queues.rabbitmq_topology import Topology, provision
 
+    options = amqp_options(settings)
     section, create = settings.rabbitmq, settings.queues.auto_provision
-    try:
-        options = AmqpOptions.parse(section.server_url, name="outpost")
-    except (ValueError, OSError) as error:
-        raise ConfigurationError(f"RABBITMQ_SERVER_URL: {error}") from None
     deliveries = Topology(section.exchange, section.delivery_queue, section.delivery_dlq)
     entries = Topology(section.exchange, section.log_queue, section.log_dlq)
     await provision(options, [deliveries, entries], create=create)

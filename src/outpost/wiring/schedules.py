@@ -16,18 +16,19 @@ from outpost.schedulers.redis_body import keeps_event
 from outpost.wiring.redis import key_prefix
 from outpost.workers.supervisor import Worker
 
-_PARKED = "deliverymq-parked"
+RETRIES = "deliverymq-retry"
+PARKED = "deliverymq-parked"
 
 
 def retry_schedule(settings: Settings, clock: Clock, redis: Redis) -> RedisRetryScheduler:
-    return _schedule(settings, clock, redis, "deliverymq-retry")
+    return _schedule(settings, clock, redis, RETRIES)
 
 
 def open_parking(
     settings: Settings, clock: Clock, redis: Redis, log: LogStore, deliveries: Queue, lanes: Lanes, settler: Settler
 ) -> tuple[Parking, Worker]:
     """Return what parks tasks of `lanes`, and the worker that sends them back to the queue when their time has come."""
-    parked = _schedule(settings, clock, redis, _PARKED)
+    parked = _schedule(settings, clock, redis, PARKED)
     monitor = RetryMonitor(schedule=parked, deliveries=deliveries, log=log, longest_sleep=SHORTEST_STAY, clock=clock)
     parking = Parking(
         lanes=lanes,

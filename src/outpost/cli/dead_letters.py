@@ -1,0 +1,127 @@
+"""`outpost dead-letters`: what was given up, and sending it back to where it died."""
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from outpost.cli import exit_codes
+from outpost.cli.main import SettingsLoader
+from outpost.cli.options import add_settings_help
+from outpost.cli.output import complain, say
+from outpost.cli.prompt import can_ask, confirmed
+from outpost.config.settings import Settings
+from outpost.domain.errors import OutpostError, Unavailable
+from outpost.ports.dead_letters import DeadLetters, Redriven
+
+_KINDS = ("delivery", "log", "retry", "parked")
+_QUEUE_HELP = "only those of the delivery queue, the log queue, the retries, or the parked tasks of slow destinations"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_settings_help(parser)
+    commands = parser.add_subparsers(dest="dead_letters_command", metavar="COMMAND", required=True)
+    list_text = "count them"
+    redrive_text = "send them back to where they died, to be tried again"
+    list_ = commands.add_parser("list", help=list_text, description=list_text, allow_abbrev=False)
+    redrive = commands.add_parser("redrive", help=redrive_text, description=redrive_text, allow_abbrev=False)
+    redrive.add_argument("--limit", type=_count, metavar="N", help="look at the N oldest of each queue only")
+    redrive.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    for command in (list_, redrive):
+        command.add_argument("--queue", choices=_KINDS, help=_QUEUE_HELP)
+        command.add_argument("--json", action="store_true", help="print one JSON document")
+        add_settings_help(command)
+
+
+def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
+    """Raises ConfigurationError: this configuration has no dead letters, or they cannot be found."""
+    settings = settings_loader()
+    for warning in settings.warnings:
+        complain(f"Warning: {warning}")
+    try:
+        return asyncio.run(_run(args, settings))
+    except OutpostError as error:
+        if args.json:
+            say(_document(args, ok=False, error={"code": error.code, "message": str(error)}))
+        if not isinstance(error, Unavailable):
+            raise
+        complain(f"Error: {error}")
+        return exit_codes.UNREACHABLE
+
+
+async def _run(args: argparse.Namespace, settings: Settings) -> int:
+    from outpost.wiring.dead_letters import open_dead_letters
+
+    async with open_dead_letters(settings) as all_letters:
+        chosen = {name: letters for name, letters in all_letters.items() if args.queue in (None, name)}
+        counts = {name: await letters.count() for name, letters in chosen.items()}
+        if args.dead_letters_command == "list":
+            return _list(args, chosen, counts)
+        return await _redrive(args, chosen, counts)
+
+
+def _list(args: argparse.Namespace, chosen: Mapping[str, DeadLetters], counts: Mapping[str, int]) -> int:
+    rows = [{"queue": name, "place": letters.place, "letters": counts[name]} for name, letters in chosen.items()]
+    say(_document(args, ok=True, queues=rows) if args.json else _table(chosen, counts))
+    return exit_codes.DONE
+
+
+async def _redrive(args: argparse.Namespace, chosen: Mapping[str, DeadLetters], counts: Mapping[str, int]) -> int:
+    if any(counts.values()) and not args.yes and not await _agreed(args, chosen, counts):
+        return exit_codes.CANCELLED
+    done = {name: await letters.redrive(args.limit) for name, letters in chosen.items()}
+    if args.json:
+        rows = [{"queue": name, "place": chosen[name].place, **_fields(became)} for name, became in done.items()]
+        say(_document(args, ok=True, queues=rows))
+    else:
+        say("\n".join(f"  {name:<8}  {_told(became)}" for name, became in done.items()))
+    return exit_codes.DONE
+
+
+async def _agreed(args: argparse.Namespace, chosen: Mapping[str, DeadLetters], counts: Mapping[str, int]) -> bool:
+    question = "Send them back to where they died?"
+    if args.json or not can_ask():
+        why = "--json asks nothing" if args.json else "There is no terminal to ask at"
+        text = f"{question} {why}, so nothing was changed; add --yes to go on unasked"
+        complain(f"Error: {text}")
+    else:
+        say(_table(chosen, counts))
+        if await confirmed(question):
+            return True
+        text = "Cancelled; nothing was changed."
+        complain(text)
+    if args.json:
+        say(_document(args, ok=False, error={"code": "cancelled", "message": text}))
+    return False
+
+
+def _table(chosen: Mapping[str, DeadLetters], counts: Mapping[str, int]) -> str:
+    width = max(len(letters.place) for letters in chosen.values())
+    lines = [f"  {name:<8}  {letters.place:<{width}}  {counts[name]:>7,}" for name, letters in chosen.items()]
+    return "\n".join(["Dead letters", *lines])
+
+
+def _told(became: Redriven) -> str:
+    notes = [f"{became.moved:,} sent back"]
+    if became.superseded:
+        notes.append(f"{became.superseded:,} removed, for what they ask for has been planned anew since")
+    if became.left:
+        notes.append(f"{became.left:,} cannot be read and stay")
+    return "; ".join(notes)
+
+
+def _fields(became: Redriven) -> Mapping[str, int]:
+    return msgspec.structs.asdict(became)
+
+
+def _document(args: argparse.Namespace, *, ok: bool, **fields: Any) -> str:
+    head = {"schema": 1, "command": f"dead-letters {args.dead_letters_command}", "ok": ok}
+    return msgspec.json.encode({**head, **fields}).decode()
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text[:10]) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")

@@ -1,0 +1,115 @@
+"""The dead letters of a queue at RabbitMQ.
+
+To look at a letter is to have it delivered, and a broker counts how often that happens; some drop what came back too
+often. So letters are only counted until they are moved, and those that cannot be read are sent to their place anew.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from outpost.clients.amqp import AmqpChannelClosed, AmqpError, AmqpOptions, Channel, Properties, Publisher, connect
+from outpost.domain.errors import ConfigurationError, QueueUnavailable
+from outpost.ports.dead_letters import Redriven
+from outpost.queues.rabbitmq_topology import Topology
+
+_LENT = 100
+"""Letters in memory at a time."""
+_SILENCE_SECONDS = 2.0
+"""After which what is still counted has gone to somebody else, who empties the queue too."""
+_NOT_FOUND = 404
+
+
+class RabbitMQDeadLetters:
+    """`DeadLetters` of one queue."""
+
+    def __init__(self, options: AmqpOptions, topology: Topology, *, can_be_read: Callable[[bytes], bool]) -> None:
+        self._options = options
+        self._topology = topology
+        self._can_be_read = can_be_read
+
+    @property
+    def place(self) -> str:
+        return self._topology.dead_letters
+
+    async def count(self) -> int:
+        async with self._channel() as channel:
+            return (await channel.queue_declare(self.place, passive=True)).messages
+
+    async def redrive(self, limit: int | None = None) -> Redriven:
+        async with self._channel() as channel:
+            count = (await channel.queue_declare(self.place, passive=True)).messages
+            wanted = count if limit is None else min(count, limit)
+            return await self._move(channel, wanted) if wanted else Redriven()
+
+    async def _move(self, channel: Channel, wanted: int) -> Redriven:
+        await channel.confirm_select()
+        await channel.qos(min(_LENT, wanted))
+        back, again = self._publisher(channel, self._topology.queue), self._publisher(channel, self.place)
+        arrivals = _Arrivals()
+        await channel.consume(self.place, arrivals.add, arrivals.end)
+        moved = left = 0
+        while moved + left < wanted:
+            letters = await arrivals.take(wanted - moved - left)
+            if not letters:
+                break
+            readable = [body for _, body in letters if self._can_be_read(body)]
+            unreadable = [body for _, body in letters if not self._can_be_read(body)]
+            await asyncio.gather(*(to.send(some) for to, some in ((back, readable), (again, unreadable)) if some))
+            channel.ack(tag for tag, _ in letters)
+            moved, left = moved + len(readable), left + len(unreadable)
+        await channel.close()  # behind the acknowledgements; what was lent beyond them goes back
+        return Redriven(moved=moved, left=left)
+
+    def _publisher(self, channel: Channel, queue: str) -> Publisher:
+        properties = Properties(durable=True)
+        return channel.publisher(exchange=self._topology.exchange, routing_key=queue, properties=properties)
+
+    @asynccontextmanager
+    async def _channel(self) -> AsyncGenerator[Channel]:
+        try:
+            connection = await connect(self._options)
+            try:
+                yield await connection.channel()
+            finally:
+                await connection.close()
+        except AmqpChannelClosed as error:
+            if error.code == _NOT_FOUND:
+                raise ConfigurationError(
+                    f"RabbitMQ has no queue {self.place!r}; is its name right? `outpost serve` creates it"
+                ) from error
+            raise self._unavailable(error) from error
+        except AmqpError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: AmqpError) -> QueueUnavailable:
+        return QueueUnavailable(self.place, str(error), broker=f"RabbitMQ at {self._options.endpoint}")
+
+
+class _Arrivals:
+    """Letters that were delivered and not looked at."""
+
+    def __init__(self) -> None:
+        self._letters: list[tuple[int, bytes]] = []
+        self._changed = asyncio.Event()
+        self._ended = False
+
+    def add(self, tag: int, returns: int, body: bytes) -> None:
+        self._letters.append((tag, body))
+        self._changed.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._changed.set()
+
+    async def take(self, most: int) -> Sequence[tuple[int, bytes]]:
+        """Return what has arrived, at most so many, with delivery tags; nothing if no more comes."""
+        while not self._letters and not self._ended:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(_SILENCE_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                break
+        taken, self._letters = self._letters[:most], self._letters[most:]
+        return taken

@@ -1,0 +1,132 @@
+"""FIX-22: dead letters of a queue at RabbitMQ go back to where they died, and none is lost on the way."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from outpost.clients.amqp import AmqpOptions, Channel, Properties
+from outpost.domain.errors import ConfigurationError, QueueUnavailable
+from outpost.ports.dead_letters import Redriven
+from outpost.queues.rabbitmq_dead_letters import RabbitMQDeadLetters
+from outpost.queues.rabbitmq_topology import Topology, provision
+from tests.support.rabbitmq import RabbitMQServer
+from tests.support.rabbitmq_queue import opened_channel, take
+from tests.support.servers import free_port
+
+
+class _Place:
+    """A queue with its dead letters; what begins with `bad` cannot be read."""
+
+    def __init__(self, url: str, topology: Topology) -> None:
+        self.url = url
+        self.topology = topology
+        self.letters = RabbitMQDeadLetters(
+            AmqpOptions.parse(url, name="outpost"), topology, can_be_read=lambda body: not body.startswith(b"bad")
+        )
+
+    async def bury(self, bodies: Sequence[bytes]) -> None:
+        async with opened_channel(self.url) as channel:
+            await channel.confirm_select()
+            properties = Properties(durable=True)
+            publisher = channel.publisher(
+                exchange=self.topology.exchange, routing_key=self.topology.dead_letters, properties=properties
+            )
+            await publisher.send(bodies)
+
+
+@pytest.fixture
+async def place(rabbitmq: RabbitMQServer, topology: Topology) -> _Place:
+    url = rabbitmq.url("%2F")
+    await provision(AmqpOptions.parse(url), [topology], create=True)
+    return _Place(url, topology)
+
+
+async def _until_counted(place: _Place, count: int) -> None:
+    """Wait until the broker counts what was given back to it."""
+    async with asyncio.timeout(20):
+        while await place.letters.count() != count:  # noqa: ASYNC110 the broker does not tell
+            await asyncio.sleep(0.01)
+
+
+async def test_they_go_back_in_their_order(place: _Place) -> None:
+    bodies = [b"%d" % number for number in range(2_000)]
+    await place.bury(bodies)
+
+    assert await place.letters.count() == 2_000
+    assert await place.letters.redrive() == Redriven(moved=2_000)
+
+    assert await place.letters.count() == 0
+    assert await take(place.url, place.topology.queue, 2_000) == bodies
+
+
+async def test_no_more_than_were_asked_for_go_back(place: _Place) -> None:
+    await place.bury([b"1", b"2", b"3", b"4", b"5"])
+
+    assert await place.letters.redrive(2) == Redriven(moved=2)
+
+    assert await take(place.url, place.topology.queue, 2) == [b"1", b"2"]
+    await _until_counted(place, 3)
+
+
+async def test_what_cannot_be_read_stays(place: _Place) -> None:
+    await place.bury([b"bad one", b"good", b"bad two"])
+
+    assert await place.letters.redrive() == Redriven(moved=1, left=2)
+
+    assert await take(place.url, place.topology.queue, 1) == [b"good"]
+    assert sorted(await take(place.url, place.topology.dead_letters, 2)) == [b"bad one", b"bad two"]
+
+
+async def test_none_is_nothing_to_do(place: _Place) -> None:
+    assert await place.letters.redrive() == Redriven()
+
+
+async def test_one_that_is_not_stored_at_home_is_not_removed(place: _Place) -> None:
+    await place.bury([b"1", b"2"])
+    async with opened_channel(place.url) as channel:
+        await channel.queue_delete(place.topology.queue)
+
+    with pytest.raises(QueueUnavailable):
+        await place.letters.redrive()
+
+    await _until_counted(place, 2)
+
+
+async def test_one_that_was_sent_and_not_removed_is_there_twice_and_never_lost(
+    place: _Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between the two."""
+
+    class _Killed(Exception): ...
+
+    def dies(*_: object) -> None:
+        raise _Killed
+
+    await place.bury([b"1"])
+    with monkeypatch.context() as before_acknowledging:
+        before_acknowledging.setattr(Channel, "ack", dies)
+        with pytest.raises(_Killed):
+            await place.letters.redrive()
+
+    await _until_counted(place, 1)
+    assert await take(place.url, place.topology.queue, 1) == [b"1"]
+
+
+async def test_a_queue_that_is_not_there_is_named(rabbitmq: RabbitMQServer) -> None:
+    nowhere = RabbitMQDeadLetters(
+        AmqpOptions.parse(rabbitmq.url("%2F")), Topology("x", "y", "y.dead"), can_be_read=lambda _: True
+    )
+
+    with pytest.raises(ConfigurationError, match=r"no queue 'y\.dead'"):
+        await nowhere.count()
+
+
+async def test_a_broker_that_is_away_is_named() -> None:
+    port = free_port()
+    letters = RabbitMQDeadLetters(
+        AmqpOptions.parse(f"amqp://127.0.0.1:{port}"), Topology("x", "y", "y.dead"), can_be_read=lambda _: True
+    )
+
+    with pytest.raises(QueueUnavailable, match=rf"y\.dead is not available: .*{port}"):
+        await letters.count()

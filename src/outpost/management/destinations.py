@@ -171,19 +171,20 @@ class Destinations:
         provider = self._providers.provider(stored.type)
         patch = _without_masked_credentials(patch, stored, provider, now)
         wanted = _patched(stored, patch, topics=topics, now=now)
+        if wanted.secrets_lost and _asks(patch.delivery_metadata):
+            raise ValidationFailed("credentials is required: what is stored of the secrets cannot be decrypted")
         if patch.filter is not UNSET:
             _check_filter(wanted.filter)
         if patch.disabled_at is not UNSET:
             _refuse_future(now, disabled_at=patch.disabled_at)
-        prepared = await provider.prepare(
-            DestinationChange(
+        if not wanted.secrets_lost:
+            change = DestinationChange(
                 wanted=wanted, stored=stored, role=role, sent_credentials=_sent(patch.credentials), now=now
             )
-        )
-        # `{}` asks for nothing, None for an empty map.
-        if any(part is None or (part is not UNSET and part) for part in (patch.config, patch.credentials)):
-            provider.validate(prepared)
-        return prepared
+            wanted = await provider.prepare(change)
+        if _asks(patch.config) or _asks(patch.credentials):
+            provider.validate(wanted)
+        return wanted
 
     def _checked_topics(self, topics: Sequence[str]) -> tuple[str, ...]:
         validate_topics(topics, allowed=self._topics, wildcards=self._wildcards)
@@ -228,7 +229,13 @@ def _patched(stored: Destination, patch: DestinationPatch, *, topics: tuple[str,
         metadata=merged(stored.metadata, patch.metadata),
         disabled_at=None if disabled_at is None else cut_to_milliseconds(disabled_at),
         updated_at=now,
+        secrets_lost=stored.secrets_lost and not _asks(patch.credentials),
     )
+
+
+def _asks(part: StringPatch | UnsetType | None) -> bool:
+    """Say whether a part of a patch asks for something: `{}` does not, None asks for an empty map."""
+    return part is None or (part is not UNSET and bool(part))
 
 
 def _without_masked_credentials(

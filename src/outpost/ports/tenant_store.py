@@ -49,7 +49,8 @@ class TenantStore(DestinationsByTenant, Protocol):
 
     Every method raises StoreUnavailable when the store cannot be used. Those that return destinations raise
     CannotUnseal when the key is wrong: no secret has opened yet. One secret that does not open where others did is
-    damaged, and spoils its own destination only: it says `secrets_lost`, and can be deleted but not changed.
+    damaged, and spoils its own destination only: it says `secrets_lost`. A change that leaves it so leaves what is
+    stored of its secrets as it is.
     """
 
     async def put_tenant(self, tenant_id: TenantId, metadata: StringMap, *, now: datetime) -> tuple[Tenant, bool]:

@@ -9,12 +9,13 @@ import pytest
 from outpost.crypto import Sealer
 from outpost.domain.delivery import DropReason
 from outpost.domain.destination import Destination
-from outpost.domain.errors import NotFound, StoreUnavailable, UnknownDestinationType
+from outpost.domain.errors import NotFound, StoreUnavailable, UnknownDestinationType, ValidationFailed
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.management.destination_requests import DestinationPatch, NewDestination
 from outpost.management.destinations import Destinations
 from outpost.management.tenants import Tenants
 from outpost.ports.provider import DestinationChange, Provider
+from outpost.ports.tenant_store import DestinationRecord
 from outpost.stores.tenant.memory import MemoryTenantRecords
 from outpost.stores.tenant.sealed import SealedTenantStore
 from tests.support.builders import START, TENANT
@@ -43,7 +44,8 @@ class World:
 
     def __init__(self) -> None:
         self.clock = SetClock(START)
-        self.store = SealedTenantStore(MemoryTenantRecords(), Sealer("test-aes-secret"))
+        self.records = MemoryTenantRecords()
+        self.store = SealedTenantStore(self.records, Sealer("test-aes-secret"))
         self.the_provider = SlowProvider()
         self.the_provider.world = self
         self.dropped: list[tuple[Sequence[DestinationId], DropReason]] = []
@@ -171,3 +173,43 @@ async def test_a_tenant_that_already_has_a_strange_id_can_be_changed(world: Worl
     overview, is_new = await world.tenants.put(strange, {"a": "1"})
 
     assert (overview.tenant.metadata, is_new) == ({"a": "1"}, False)
+
+
+# --- secrets that cannot be decrypted
+
+
+@pytest.fixture
+async def damaged(world: World) -> None:
+    """One destination of two holds a secret that the key does not open."""
+    other = msgspec.structs.replace(NEW, id=DestinationId("d2"))
+    await world.destinations.create(TENANT, other, role="admin")
+
+    def break_(record: DestinationRecord) -> DestinationRecord:
+        return msgspec.structs.replace(record, credentials=b"\x00" * 64)
+
+    await world.records.change_record(TENANT, D1, break_)
+    assert (await world.destinations.get(TENANT, D1)).secrets_lost
+
+
+@pytest.mark.usefixtures("damaged")
+async def test_all_but_what_needs_the_lost_secrets_can_be_done(world: World) -> None:
+    assert not (await world.destinations.disable(TENANT, D1)).enabled
+    assert (await world.destinations.enable(TENANT, D1)).enabled
+    changed = await world.change(topics=("t",), metadata={"team": "a"})
+
+    assert (changed.topics, changed.metadata) == (("t",), {"team": "a"})
+    assert (changed.secrets_lost, changed.credentials) == (True, {})
+    with pytest.raises(ValidationFailed, match=r"credentials\.key is required"):
+        await world.change(config={"region": "us"})
+    with pytest.raises(ValidationFailed, match="credentials is required"):
+        await world.change(delivery_metadata={"a": "b"})
+    await world.destinations.delete(TENANT, D1)
+
+
+@pytest.mark.usefixtures("damaged")
+async def test_new_credentials_mend_it(world: World) -> None:
+    await world.change(credentials={"key": "another-key"}, delivery_metadata={"a": "b"})
+
+    mended = await world.destinations.get(TENANT, D1)
+    assert not mended.secrets_lost
+    assert (mended.credentials, mended.delivery_metadata) == ({"key": "another-key"}, {"a": "b"})

@@ -7,6 +7,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from outpost.codec import read_string_map, write_string_map
 from outpost.crypto import SealBroken, Sealer
 from outpost.domain.destination import Destination
@@ -75,10 +77,18 @@ class SealedTenantStore:
         self, tenant_id: TenantId, destination_id: DestinationId, change: Callable[[Destination], Destination]
     ) -> Destination | None:
         def change_record(record: DestinationRecord) -> DestinationRecord:
-            return self._seal(change(self._open(record)))
+            changed = change(self._read(record, (record,)))
+            sealed = self._seal(changed)
+            if not changed.secrets_lost:
+                return sealed
+            return msgspec.structs.replace(
+                sealed, credentials=record.credentials, delivery_metadata=record.delivery_metadata
+            )
 
+        if not self._has_unsealed:  # by its other destinations the key may prove to be the right one
+            await self.destinations(tenant_id)
         changed = await self._records.change_record(tenant_id, destination_id, change_record)
-        return None if changed is None else self._open(changed)
+        return None if changed is None else self._read(changed, (changed,))
 
     async def delete_destination(self, tenant_id: TenantId, destination_id: DestinationId, *, now: datetime) -> bool:
         return await self._records.delete_record(tenant_id, destination_id, now=now)
@@ -113,7 +123,7 @@ class SealedTenantStore:
                 raise
             _logger.error(
                 "the secrets of destination %s of tenant %s are damaged, as others can be decrypted; "
-                "its deliveries fail until it is deleted and created anew",
+                "its deliveries fail until it is given new credentials",
                 record.id,
                 record.tenant_id,
             )

@@ -160,9 +160,44 @@ async def test_a_damaged_secret_spoils_its_own_destination_only(
     assert again is damaged
     assert len(caplog.records) == 1
     assert "des_1 of tenant acme" in caplog.text
-    with pytest.raises(CannotUnseal, match="des_1"):
-        await store.change_destination(TENANT, ONE, lambda each: each)
     assert await store.delete_destination(TENANT, ONE, now=START)
+
+
+async def test_a_damaged_destination_can_be_changed_and_its_secrets_stay_as_they_are(
+    records: MemoryTenantRecords, sealer: Sealer
+) -> None:
+    """Also where nothing has shown yet that the key is right."""
+    before = SealedTenantStore(records, sealer)
+    for destination_id in (ONE, TWO):
+        await before.add_destination(a_destination(destination_id), limit=10)
+    await _break(records, ONE)
+    (stored, _) = await records.records(TENANT)
+    store = SealedTenantStore(records, sealer)
+
+    changed = await store.change_destination(
+        TENANT, ONE, lambda each: msgspec.structs.replace(each, metadata={"team": "a"})
+    )
+
+    assert changed is not None
+    assert (changed.secrets_lost, changed.metadata, changed.credentials) == (True, {"team": "a"}, {})
+    (after, _) = await records.records(TENANT)
+    assert after == msgspec.structs.replace(stored, metadata={"team": "a"})
+
+
+async def test_new_secrets_mend_a_damaged_destination(store: SealedTenantStore, records: MemoryTenantRecords) -> None:
+    for destination_id in (ONE, TWO):
+        await store.add_destination(a_destination(destination_id), limit=10)
+    await _break(records, ONE)
+    await store.destinations(TENANT)
+
+    def mended(damaged: Destination) -> Destination:
+        return msgspec.structs.replace(damaged, credentials={"secret": "new"}, secrets_lost=False)
+
+    await store.change_destination(TENANT, ONE, mended)
+
+    assert await store.destination(TENANT, ONE) == a_destination(
+        ONE, credentials={"secret": "new"}, delivery_metadata={}
+    )
 
 
 async def test_the_key_is_known_by_what_it_opened_for_another_tenant(

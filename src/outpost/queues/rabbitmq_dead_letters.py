@@ -53,8 +53,10 @@ class RabbitMQDeadLetters:
             letters = await arrivals.take(wanted - moved - left)
             if not letters:
                 break
-            readable = [body for _, body in letters if self._can_be_read(body)]
-            unreadable = [body for _, body in letters if not self._can_be_read(body)]
+            readable: list[bytes] = []
+            unreadable: list[bytes] = []
+            for _, body in letters:
+                (readable if self._can_be_read(body) else unreadable).append(body)
             await asyncio.gather(*(to.send(some) for to, some in ((back, readable), (again, unreadable)) if some))
             channel.ack(tag for tag, _ in letters)
             moved, left = moved + len(readable), left + len(unreadable)

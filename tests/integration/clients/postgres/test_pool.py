@@ -20,7 +20,7 @@ async def test_no_more_connections_are_opened_than_the_url_allows(postgres_url: 
 
 
 async def test_a_pool_that_is_used_up_times_out(postgres_url: str) -> None:
-    pool = Pool(Target.parse(postgres_url), application="outpost", max_connections=1, acquire_timeout=0.05)
+    pool = Pool(Target.parse(postgres_url), application="outpost", max_connections=1, acquire_timeout=2.0)
     async with pool, pool.connection():
         with pytest.raises(TimedOut):
             async with pool.connection():

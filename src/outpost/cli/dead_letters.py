@@ -2,8 +2,8 @@
 
 import argparse
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,8 +13,11 @@ from outpost.cli.options import add_settings_help
 from outpost.cli.output import complain, say
 from outpost.cli.prompt import can_ask, confirmed
 from outpost.config.settings import Settings
-from outpost.domain.errors import OutpostError, Unavailable
+from outpost.domain.errors import ConfigurationError, Unavailable
 from outpost.ports.dead_letters import DeadLetters, Redriven
+
+_Chosen = Mapping[str, DeadLetters]
+_T = TypeVar("_T")
 
 _KINDS = ("delivery", "log", "retry", "parked")
 _QUEUE_HELP = "only those of the delivery queue, the log queue, the retries, or the parked tasks of slow destinations"
@@ -36,19 +39,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
-    """Raises ConfigurationError: this configuration has no dead letters, or they cannot be found."""
+    """Raises ConfigurationError: this configuration has no dead letters."""
     settings = settings_loader()
     for warning in settings.warnings:
         complain(f"Warning: {warning}")
     try:
         return asyncio.run(_run(args, settings))
-    except OutpostError as error:
+    except ConfigurationError as error:
         if args.json:
             say(_document(args, ok=False, error={"code": error.code, "message": str(error)}))
-        if not isinstance(error, Unavailable):
-            raise
-        complain(f"Error: {error}")
-        return exit_codes.UNREACHABLE
+        raise
 
 
 async def _run(args: argparse.Namespace, settings: Settings) -> int:
@@ -56,38 +56,62 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
 
     async with open_dead_letters(settings) as all_letters:
         chosen = {name: letters for name, letters in all_letters.items() if args.queue in (None, name)}
-        counts = {name: await letters.count() for name, letters in chosen.items()}
-        if args.dead_letters_command == "list":
-            return _list(args, chosen, counts)
-        return await _redrive(args, chosen, counts)
+        return await (_list if args.dead_letters_command == "list" else _redrive)(args, chosen)
 
 
-def _list(args: argparse.Namespace, chosen: Mapping[str, DeadLetters], counts: Mapping[str, int]) -> int:
-    rows = [{"queue": name, "place": letters.place, "letters": counts[name]} for name, letters in chosen.items()]
-    say(_document(args, ok=True, queues=rows) if args.json else _table(chosen, counts))
-    return exit_codes.DONE
+async def _list(args: argparse.Namespace, chosen: _Chosen) -> int:
+    counts, failures = await _each(chosen, lambda letters: letters.count())
+    rows = [{"queue": name, "place": chosen[name].place, "letters": count} for name, count in counts.items()]
+    return _answer(args, _table(chosen, counts), failures, queues=rows)
 
 
-async def _redrive(args: argparse.Namespace, chosen: Mapping[str, DeadLetters], counts: Mapping[str, int]) -> int:
-    if any(counts.values()) and not args.yes and not await _agreed(args, chosen, counts):
-        return exit_codes.CANCELLED
-    done = {name: await letters.redrive(args.limit) for name, letters in chosen.items()}
+async def _redrive(args: argparse.Namespace, chosen: _Chosen) -> int:
+    if not args.yes:
+        counts, failures = await _each(chosen, lambda letters: letters.count())
+        if failures:  # nobody can agree to what cannot be counted
+            return _answer(args, _table(chosen, counts), failures, queues=[])
+        if any(counts.values()) and not await _agreed(args, _table(chosen, counts)):
+            return exit_codes.CANCELLED
+    done, failures = await _each(chosen, lambda letters: letters.redrive(args.limit))
+    rows = [{"queue": name, "place": chosen[name].place, **_fields(became)} for name, became in done.items()]
+    text = "\n".join(f"  {name:<8}  {_told(became)}" for name, became in done.items())
+    return _answer(args, text, failures, queues=rows)
+
+
+async def _each(
+    chosen: _Chosen, step: Callable[[DeadLetters], Awaitable[_T]]
+) -> tuple[Mapping[str, _T], Sequence[Unavailable]]:
+    """Return what came of each queue, and why nothing came of the others."""
+    results: dict[str, _T] = {}
+    failures: list[Unavailable] = []
+    for name, letters in chosen.items():
+        try:
+            results[name] = await step(letters)
+        except Unavailable as error:
+            failures.append(error)
+    return results, failures
+
+
+def _answer(args: argparse.Namespace, text: str, failures: Sequence[Unavailable], **document: Any) -> int:
+    if failures:
+        document["error"] = {"code": failures[0].code, "message": str(failures[0])}
     if args.json:
-        rows = [{"queue": name, "place": chosen[name].place, **_fields(became)} for name, became in done.items()]
-        say(_document(args, ok=True, queues=rows))
-    else:
-        say("\n".join(f"  {name:<8}  {_told(became)}" for name, became in done.items()))
-    return exit_codes.DONE
+        say(_document(args, ok=not failures, **document))
+    elif text:
+        say(text)
+    for failure in failures:
+        complain(f"Error: {failure}")
+    return exit_codes.UNREACHABLE if failures else exit_codes.DONE
 
 
-async def _agreed(args: argparse.Namespace, chosen: Mapping[str, DeadLetters], counts: Mapping[str, int]) -> bool:
+async def _agreed(args: argparse.Namespace, table: str) -> bool:
     question = "Send them back to where they died?"
     if args.json or not can_ask():
         why = "--json asks nothing" if args.json else "There is no terminal to ask at"
         text = f"{question} {why}, so nothing was changed; add --yes to go on unasked"
         complain(f"Error: {text}")
     else:
-        say(_table(chosen, counts))
+        say(table)
         if await confirmed(question):
             return True
         text = "Cancelled; nothing was changed."
@@ -97,9 +121,9 @@ async def _agreed(args: argparse.Namespace, chosen: Mapping[str, DeadLetters], c
     return False
 
 
-def _table(chosen: Mapping[str, DeadLetters], counts: Mapping[str, int]) -> str:
+def _table(chosen: _Chosen, counts: Mapping[str, int]) -> str:
     width = max(len(letters.place) for letters in chosen.values())
-    lines = [f"  {name:<8}  {letters.place:<{width}}  {counts[name]:>7,}" for name, letters in chosen.items()]
+    lines = [f"  {name:<8}  {chosen[name].place:<{width}}  {count:>7,}" for name, count in counts.items()]
     return "\n".join(["Dead letters", *lines])
 
 

@@ -8,8 +8,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from outpost.clients.amqp import AmqpChannelClosed, AmqpError, AmqpOptions, Channel, Properties, Publisher, connect
-from outpost.domain.errors import ConfigurationError, QueueUnavailable
+from outpost.clients.amqp import (
+    AmqpChannelClosed,
+    AmqpError,
+    AmqpOptions,
+    Channel,
+    Connection,
+    Properties,
+    Publisher,
+    connect,
+)
+from outpost.domain.errors import QueueUnavailable
 from outpost.ports.dead_letters import Redriven
 from outpost.queues.rabbitmq_topology import Topology
 
@@ -33,14 +42,25 @@ class RabbitMQDeadLetters:
         return self._topology.dead_letters
 
     async def count(self) -> int:
-        async with self._channel() as channel:
-            return (await channel.queue_declare(self.place, passive=True)).messages
+        async with self._connected() as connection:
+            return await self._count(connection)
 
     async def redrive(self, limit: int | None = None) -> Redriven:
-        async with self._channel() as channel:
-            count = (await channel.queue_declare(self.place, passive=True)).messages
+        async with self._connected() as connection:
+            count = await self._count(connection)
             wanted = count if limit is None else min(count, limit)
-            return await self._move(channel, wanted) if wanted else Redriven()
+            return await self._move(await connection.channel(), wanted) if wanted else Redriven()
+
+    async def _count(self, connection: Connection) -> int:
+        channel = await connection.channel()
+        try:
+            return (await channel.queue_declare(self.place, passive=True)).messages
+        except AmqpChannelClosed as error:
+            if error.code == _NOT_FOUND:  # nothing has died: `outpost serve` creates it
+                return 0
+            raise
+        finally:
+            await channel.close()
 
     async def _move(self, channel: Channel, wanted: int) -> Redriven:
         await channel.confirm_select()
@@ -68,24 +88,16 @@ class RabbitMQDeadLetters:
         return channel.publisher(exchange=self._topology.exchange, routing_key=queue, properties=properties)
 
     @asynccontextmanager
-    async def _channel(self) -> AsyncGenerator[Channel]:
+    async def _connected(self) -> AsyncGenerator[Connection]:
         try:
             connection = await connect(self._options)
             try:
-                yield await connection.channel()
+                yield connection
             finally:
                 await connection.close()
-        except AmqpChannelClosed as error:
-            if error.code == _NOT_FOUND:
-                raise ConfigurationError(
-                    f"RabbitMQ has no queue {self.place!r}; is its name right? `outpost serve` creates it"
-                ) from error
-            raise self._unavailable(error) from error
         except AmqpError as error:
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: AmqpError) -> QueueUnavailable:
-        return QueueUnavailable(self.place, str(error), broker=f"RabbitMQ at {self._options.endpoint}")
+            broker = f"RabbitMQ at {self._options.endpoint}"
+            raise QueueUnavailable(self.place, str(error), broker=broker) from error
 
 
 class _Arrivals:

@@ -80,13 +80,22 @@ async def test_what_died_is_counted_sent_back_and_delivered(
         assert (code, said) == (0, "  delivery  0 sent back; 1 cannot be read and stay\n")
 
 
-async def test_a_server_that_is_away_is_17_and_named(tmp_path: Path, stores: Mapping[str, str]) -> None:
+async def test_a_server_that_is_away_is_17_and_does_not_hide_the_other(
+    tmp_path: Path, stores: Mapping[str, str], redis_server: RedisServer
+) -> None:
+    redis_server.command("ZADD", _RETRIES, 1, "x" * 32)
+    redis_server.command("HSET", f"{_RETRIES}:Q", "x" * 32, '{"secret":"hunter2"')
     port = free_port()
     outpost = OutpostProcess(tmp_path, stores={**stores, "RABBITMQ_SERVER_URL": f"amqp://127.0.0.1:{port}"})
 
     code, out, err = await outpost.run("dead-letters", "list", "--json")
+    document = json.loads(out)
+    assert (code, document["ok"], document["error"]["code"]) == (17, False, "queue_unavailable")
+    assert [(row["queue"], row["letters"]) for row in document["queues"]] == [("retry", 1), ("parked", 0)]
+    assert f"127.0.0.1:{port}" in err
 
-    assert (code, json.loads(out)["error"]["code"]) == (17, "queue_unavailable")
+    code, out, err = await outpost.run("dead-letters", "redrive", "--yes")
+    assert (code, out.splitlines()[0]) == (17, "  retry     0 sent back; 1 cannot be read and stay")
     assert f"127.0.0.1:{port}" in err
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from outpost.clients.amqp import AmqpOptions, Channel, Properties
-from outpost.domain.errors import ConfigurationError, QueueUnavailable
+from outpost.domain.errors import QueueUnavailable
 from outpost.ports.dead_letters import Redriven
 from outpost.queues.rabbitmq_dead_letters import RabbitMQDeadLetters
 from outpost.queues.rabbitmq_topology import Topology, provision
@@ -113,13 +113,13 @@ async def test_one_that_was_sent_and_not_removed_is_there_twice_and_never_lost(
     assert await take(place.url, place.topology.queue, 1) == [b"1"]
 
 
-async def test_a_queue_that_is_not_there_is_named(rabbitmq: RabbitMQServer) -> None:
+async def test_in_a_queue_that_was_never_created_nothing_lies(rabbitmq: RabbitMQServer) -> None:
     nowhere = RabbitMQDeadLetters(
         AmqpOptions.parse(rabbitmq.url("%2F")), Topology("x", "y", "y.dead"), can_be_read=lambda _: True
     )
 
-    with pytest.raises(ConfigurationError, match=r"no queue 'y\.dead'"):
-        await nowhere.count()
+    assert await nowhere.count() == 0
+    assert await nowhere.redrive() == Redriven()
 
 
 async def test_a_broker_that_is_away_is_named() -> None:

@@ -22,8 +22,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
         delivery_metadata: Sent with every event (as headers by a webhook).
         metadata: The operator's notes; never sent.
         disabled_at: None while enabled.
-        secrets_lost: What is stored of `credentials` and `delivery_metadata` is damaged, so both are empty and nothing
-            can be sent.
+        secrets_lost: What is stored of `credentials` or `delivery_metadata` is damaged, so that one is empty and
+            nothing can be sent.
     """
 
     id: DestinationId

@@ -115,7 +115,7 @@ class SealedTenantStore:
         return opened.destinations
 
     def _read(self, record: DestinationRecord, siblings: _Records) -> Destination:
-        """Return a destination, without its secrets if they are damaged."""
+        """Return a destination, without what is damaged of its secrets."""
         try:
             return self._open(record)
         except CannotUnseal:
@@ -127,7 +127,12 @@ class SealedTenantStore:
                 record.id,
                 record.tenant_id,
             )
-            return _destination(record, credentials={}, delivery_metadata={}, secrets_lost=True)
+            return _destination(
+                record,
+                credentials=self._unsealed_or_empty(record.credentials),
+                delivery_metadata=self._unsealed_or_empty(record.delivery_metadata),
+                secrets_lost=True,
+            )
 
     def _key_fits(self, records: _Records) -> bool:
         for record in records:
@@ -146,6 +151,13 @@ class SealedTenantStore:
             )
         except (SealBroken, ValueError):
             raise CannotUnseal(f"the secrets of destination {record.id} of tenant {record.tenant_id}") from None
+
+    def _unsealed_or_empty(self, value: bytes | None) -> StringMap:
+        """Of two secrets one may be damaged and the other whole; new credentials must not cost the metadata."""
+        try:
+            return self._unsealed(value)
+        except (SealBroken, ValueError):
+            return {}
 
     def _unsealed(self, value: bytes | None) -> StringMap:
         if value is None:

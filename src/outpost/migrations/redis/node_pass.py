@@ -133,7 +133,7 @@ class NodePass:
             if keys < before * _LOST_SHARE:
                 raise MigrationError(
                     f"redis {self.node.endpoint} has restarted without its data: it held {before:,} keys and holds "
-                    f"{keys:,}; restore it, then run it again, which goes on with what is there"
+                    f"{keys:,}; restore its backup in place of these, then run it again, which goes on from there"
                 )
             await self._run.confirm()
 

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from outpost.cli import exit_codes
+from outpost.cli.answers import agreed, answer, answer_error
 from outpost.cli.main import SettingsLoader
 from outpost.cli.options import add_settings_help
-from outpost.cli.output import complain, say
-from outpost.cli.prompt import can_ask, confirmed
+from outpost.cli.output import complain
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError, Unavailable
 from outpost.ports.dead_letters import DeadLetters, Redriven
@@ -25,7 +25,7 @@ _QUEUE_HELP = "only those of the delivery queue, the log queue, the retries, or 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_settings_help(parser)
-    commands = parser.add_subparsers(dest="dead_letters_command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     list_text = "count them"
     redrive_text = "send them back to where they died, to be tried again"
     list_ = commands.add_parser("list", help=list_text, description=list_text, allow_abbrev=False)
@@ -39,15 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings_loader: SettingsLoader) -> int:
-    """Raises ConfigurationError: this configuration has no dead letters."""
-    settings = settings_loader()
-    for warning in settings.warnings:
-        complain(f"Warning: {warning}")
+    """Raises ConfigurationError: of the configuration, or it has no dead letters."""
     try:
+        settings = settings_loader()
+        for warning in settings.warnings:
+            complain(f"Warning: {warning}")
         return asyncio.run(_run(args, settings))
     except ConfigurationError as error:
-        if args.json:
-            say(_document(args, ok=False, error={"code": error.code, "message": str(error)}))
+        answer_error(args, error)
         raise
 
 
@@ -56,7 +55,7 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
 
     async with open_dead_letters(settings) as all_letters:
         chosen = {name: letters for name, letters in all_letters.items() if args.queue in (None, name)}
-        return await (_list if args.dead_letters_command == "list" else _redrive)(args, chosen)
+        return await (_list if args.command == "list" else _redrive)(args, chosen)
 
 
 async def _list(args: argparse.Namespace, chosen: _Chosen) -> int:
@@ -70,7 +69,11 @@ async def _redrive(args: argparse.Namespace, chosen: _Chosen) -> int:
         counts, failures = await _each(chosen, lambda letters: letters.count())
         if failures:  # nobody can agree to what cannot be counted
             return _answer(args, _table(chosen, counts), failures, queues=[])
-        if any(counts.values()) and not await _agreed(args, _table(chosen, counts)):
+
+        async def counted() -> str:
+            return _table(chosen, counts)
+
+        if any(counts.values()) and not await agreed(args, counted, "Send them back to where they died?"):
             return exit_codes.CANCELLED
     done, failures = await _each(chosen, lambda letters: letters.redrive(args.limit))
     rows = [{"queue": name, "place": chosen[name].place, **_fields(became)} for name, became in done.items()]
@@ -95,30 +98,10 @@ async def _each(
 def _answer(args: argparse.Namespace, text: str, failures: Sequence[Unavailable], **document: Any) -> int:
     if failures:
         document["error"] = {"code": failures[0].code, "message": str(failures[0])}
-    if args.json:
-        say(_document(args, ok=not failures, **document))
-    elif text:
-        say(text)
+    answer(args, text, ok=not failures, **document)
     for failure in failures:
         complain(f"Error: {failure}")
     return exit_codes.UNREACHABLE if failures else exit_codes.DONE
-
-
-async def _agreed(args: argparse.Namespace, table: str) -> bool:
-    question = "Send them back to where they died?"
-    if args.json or not can_ask():
-        why = "--json asks nothing" if args.json else "There is no terminal to ask at"
-        text = f"{question} {why}, so nothing was changed; add --yes to go on unasked"
-        complain(f"Error: {text}")
-    else:
-        say(table)
-        if await confirmed(question):
-            return True
-        text = "Cancelled; nothing was changed."
-        complain(text)
-    if args.json:
-        say(_document(args, ok=False, error={"code": "cancelled", "message": text}))
-    return False
 
 
 def _table(chosen: _Chosen, counts: Mapping[str, int]) -> str:
@@ -138,11 +121,6 @@ def _told(became: Redriven) -> str:
 
 def _fields(became: Redriven) -> Mapping[str, int]:
     return msgspec.structs.asdict(became)
-
-
-def _document(args: argparse.Namespace, *, ok: bool, **fields: Any) -> str:
-    head = {"schema": 1, "command": f"dead-letters {args.dead_letters_command}", "ok": ok}
-    return msgspec.json.encode({**head, **fields}).decode()
 
 
 def _count(text: str) -> int:

@@ -12,7 +12,7 @@ _STEERED_HELP = "of the run that works now, from any host"
 def configure(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, default=False)
     common = _common()
-    commands = parser.add_subparsers(dest="migrate_command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, allow_abbrev=False, parents=[common])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from outpost.cli import exit_codes, migrate_output
-from outpost.cli.migrate_answers import agreed, answer, answer_found
+from outpost.cli.answers import agreed, answer, answer_found
 from outpost.cli.migrate_progress import Display
 from outpost.migrations.coordinator import ApplyRequest, Coordinator
 from outpost.migrations.line import VerifyRequest

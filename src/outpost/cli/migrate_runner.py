@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import NoReturn
 
 from outpost.cli import exit_codes, migrate_output
+from outpost.cli.answers import answer_error, answer_interrupted
 from outpost.cli.main import SettingsLoader
-from outpost.cli.migrate_answers import answer_error, answer_interrupted
 from outpost.cli.migrate_commands import COMMANDS
 from outpost.cli.migrate_progress import Display, open_display
 from outpost.cli.output import OutputLost, complain, say
@@ -76,7 +76,7 @@ def _name_stores(args: argparse.Namespace, lines: Sequence[Line]) -> None:
     try:
         say(migrate_output.stores(lines))
     except OutputLost:
-        if not COMMANDS[args.migrate_command].changes:
+        if not COMMANDS[args.command].changes:
             raise
         # The work is done also where nobody can read of it; the answer at its end is lost in the same way, and told.
 
@@ -118,7 +118,7 @@ async def _work(args: argparse.Namespace, lines: Sequence[Line], display: Displa
         loop.add_signal_handler(number, interrupt, number)
     try:
         async with Coordinator(lines, observe=display.show, waiting=display.waiting) as coordinator:
-            return await COMMANDS[args.migrate_command].run(coordinator, args, display)
+            return await COMMANDS[args.command].run(coordinator, args, display)
     except asyncio.CancelledError:
         if not interrupted:
             raise

@@ -26,6 +26,7 @@ _LENT = 100
 """Letters in memory at a time."""
 _SILENCE_SECONDS = 2.0
 """After which what is still counted has gone to somebody else, who empties the queue too."""
+_CONFIRM_SECONDS = 30.0
 _NOT_FOUND = 404
 
 
@@ -77,7 +78,8 @@ class RabbitMQDeadLetters:
             unreadable: list[bytes] = []
             for _, body in letters:
                 (readable if self._can_be_read(body) else unreadable).append(body)
-            await asyncio.gather(*(to.send(some) for to, some in ((back, readable), (again, unreadable)) if some))
+            async with asyncio.timeout(_CONFIRM_SECONDS):  # a broker short of memory or disk takes nothing
+                await asyncio.gather(*(to.send(some) for to, some in ((back, readable), (again, unreadable)) if some))
             channel.ack(tag for tag, _ in letters)
             moved, left = moved + len(readable), left + len(unreadable)
         await channel.close()  # behind the acknowledgements; what was lent beyond them goes back
@@ -95,9 +97,13 @@ class RabbitMQDeadLetters:
                 yield connection
             finally:
                 await connection.close()
+        except TimeoutError:
+            raise self._unavailable("the broker does not confirm; is it short of memory or disk?") from None
         except AmqpError as error:
-            broker = f"RabbitMQ at {self._options.endpoint}"
-            raise QueueUnavailable(self.place, str(error), broker=broker) from error
+            raise self._unavailable(str(error)) from error
+
+    def _unavailable(self, cause: str) -> QueueUnavailable:
+        return QueueUnavailable(self.place, cause, broker=f"RabbitMQ at {self._options.endpoint}")
 
 
 class _Arrivals:

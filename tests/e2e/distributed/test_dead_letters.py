@@ -63,7 +63,7 @@ async def test_what_died_is_counted_sent_back_and_delivered(
         assert code == 0
         assert json.loads(moved) == {
             "schema": 1,
-            "command": "dead-letters redrive",
+            "command": "redrive",
             "ok": True,
             "queues": [
                 {"queue": "delivery", "place": "outpost-delivery.dlq", "moved": 1, "superseded": 0, "left": 1},

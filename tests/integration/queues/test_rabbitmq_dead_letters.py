@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from outpost.clients.amqp import AmqpOptions, Channel, Properties
+from outpost.clients.amqp import AmqpOptions, Channel, Properties, Publisher
 from outpost.domain.errors import QueueUnavailable
 from outpost.ports.dead_letters import Redriven
+from outpost.queues import rabbitmq_dead_letters
 from outpost.queues.rabbitmq_dead_letters import RabbitMQDeadLetters
 from outpost.queues.rabbitmq_topology import Topology, provision
 from tests.support.rabbitmq import RabbitMQServer
@@ -130,3 +131,16 @@ async def test_a_broker_that_is_away_is_named() -> None:
 
     with pytest.raises(QueueUnavailable, match=rf"y\.dead is not available: .*{port}"):
         await letters.count()
+
+
+async def test_a_broker_that_does_not_confirm_is_not_waited_for_for_ever(
+    place: _Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.bury([b"1"])
+    with monkeypatch.context() as silent:
+        silent.setattr(rabbitmq_dead_letters, "_CONFIRM_SECONDS", 0.05)
+        silent.setattr(Publisher, "send", lambda self, bodies: asyncio.get_running_loop().create_future())
+        with pytest.raises(QueueUnavailable, match="does not confirm"):
+            await place.letters.redrive()
+
+    await _until_counted(place, 1)

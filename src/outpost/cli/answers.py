@@ -1,4 +1,4 @@
-"""What a sub-command of `outpost migrate` answers: text or, with `--json`, one document; and what it asks."""
+"""What a sub-command answers: text or, with `--json`, one document; and what it asks."""
 
 import argparse
 import contextlib
@@ -80,5 +80,5 @@ def _answer_failure(args: argparse.Namespace, code: str, message: str) -> None:
 
 
 def _document(args: argparse.Namespace, *, ok: bool, **document: Any) -> str:
-    head: dict[str, Any] = {"schema": 1, "command": args.migrate_command, "ok": ok}
+    head: dict[str, Any] = {"schema": 1, "command": args.command, "ok": ok}
     return msgspec.json.encode({**head, **document}).decode()

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Literal
 
 import msgspec
 
-from outpost.migrations.redis.families import Kind, Named
+from outpost.migrations.redis.catalogue import MIGRATIONS
+from outpost.migrations.redis.families import NEW_KINDS, Kind, Named
 from outpost.migrations.redis.m002_timestamps import TIMES, kept, milliseconds, needs_conversion
 from outpost.migrations.redis.migration import Fields
 from outpost.migrations.redis.reading import Stored
@@ -66,15 +66,33 @@ def judge(named: Named, old: Stored, new: Stored, around: Around) -> tuple[Verdi
     return "different", ", ".join([*(f"{name} differs" for name in differing), *([expiry] if expiry else [])])
 
 
+def is_made_of(named: Named, old: Stored, new: Stored) -> bool:
+    """Say whether a new record is exactly what all migrations together make of its old one. Nearly all are."""
+    if not _are_alike(old, new):
+        return False
+    made, kind = old.fields, NEW_KINDS[named.kind]
+    try:
+        for migration in MIGRATIONS:
+            made = migration.transform(made, kind)
+    except ValueError:
+        return False
+    return made == new.fields
+
+
 def agree(named: Named, old: Stored, new: Stored) -> bool:
     """Say whether a new record is plainly what its old one had to become. If not, `judge` says whether that is well."""
-    if old.type != "hash" or new.type != "hash" or old.large or new.large or _expiry(old, new):
+    if not _are_alike(old, new):
         return False
     return old.fields == new.fields if named.kind is Kind.OLD_SUMMARY else not differences(old.fields, new.fields)
 
 
+def _are_alike(old: Stored, new: Stored) -> bool:
+    """Say whether both are hashes whose fields were read, and expire together."""
+    return old.type == new.type == "hash" and not (old.large or new.large or _expiry(old, new))
+
+
 def essence(record: Stored, *, is_summary: bool) -> bytes:
-    """Return 16 bytes that stand for what a migration must not change in a record, whatever the order of its fields."""
+    """Return bytes that tell what a migration must not change in a record, whatever the order of its fields."""
     size = record.size if record.large or record.type != "hash" else 0
     fields = record.fields
     if not is_summary:
@@ -82,7 +100,7 @@ def essence(record: Stored, *, is_summary: bool) -> bytes:
         for name in TIMES:
             if name in fields:
                 fields[name] = _in_milliseconds(fields[name])
-    return blake2b(_encode((record.type, size, sorted(fields.items()))), digest_size=16).digest()
+    return _encode((record.type, size, sorted(fields.items())))
 
 
 def _in_milliseconds(text: bytes) -> bytes:

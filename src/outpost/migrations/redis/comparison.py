@@ -12,18 +12,13 @@ from typing import Any
 
 from outpost.clients.redis import RedisReplyError
 from outpost.migrations.redis.catalogue import MIGRATIONS
-from outpost.migrations.redis.compare import Around, Verdict, agree, essence, judge, kept_differences
+from outpost.migrations.redis.compare import Around, Verdict, agree, essence, is_made_of, judge, kept_differences
 from outpost.migrations.redis.context import Context, shown
-from outpost.migrations.redis.families import Kind, Named, Sorted, Sorter, meant, old_of
-from outpost.migrations.redis.reading import Stored, read, read_many, stored, there_many
+from outpost.migrations.redis.families import NEW_KINDS, Kind, Named, Sorted, Sorter, meant, old_of
+from outpost.migrations.redis.reading import Stored, exist_many, listed_many, read, read_many, stored
 from outpost.migrations.report import Check
 
 _TOLD = 20
-_NEW_KINDS = {
-    Kind.OLD_TENANT: Kind.TENANT,
-    Kind.OLD_DESTINATION: Kind.DESTINATION,
-    Kind.OLD_SUMMARY: Kind.SUMMARY,
-}
 
 
 @dataclass
@@ -114,13 +109,14 @@ class Comparison:
             self._listed(old),
         )
         for named, key, old_record, new_record, there in zip(old, new, before, after, listed, strict=True):
-            if there and agree(named, old_record, new_record):
+            exact = is_made_of(named, old_record, new_record)
+            if there and (exact or agree(named, old_record, new_record)):
                 self.counterparts += 1
                 self.verdicts["equal"] += 1
             else:
                 await self._judge(meant(named.key, old_record.fields, names, old=True) or named)
-            if self._both_are_here and new_record.exists and self._read_with(key) == named.key:
-                self._look(key, new_record, _NEW_KINDS[named.kind])
+            if self._both_are_here and new_record.exists and named.is_plain and self._are_read_together(named.key, key):
+                self._look(key, new_record, NEW_KINDS[named.kind], exact=exact)
 
     async def _judge(self, named: Named) -> None:
         names, redis = self._names, self._context.redis
@@ -156,32 +152,43 @@ class Comparison:
 
     async def _without_old(self, kinds: Mapping[bytes, Kind]) -> Mapping[bytes, Kind]:
         """Leave out the records that are read together with their old ones."""
-        paired = {key: old for key in kinds if (old := self._read_with(key)) is not None}
-        there = await there_many(self._context, [(old, None) for old in paired.values()])
+        paired = {
+            key: old
+            for key in kinds
+            if (old := self._names.plain_old_of(key)) is not None and self._are_read_together(old, key)
+        }
+        there = await exist_many(self._context, list(paired.values()))
         read_with_old = {key for key, is_there in zip(paired, there, strict=True) if is_there}
         return {key: kind for key, kind in kinds.items() if key not in read_with_old}
 
-    def _read_with(self, new: bytes) -> bytes | None:
-        """Return the old record with which `new` is looked at if that is there; None if only when it is met itself."""
-        old = self._names.plain_old_of(new)
-        return None if old in self._aside or new in self._aside else old
+    def _are_read_together(self, old: bytes, new: bytes) -> bool:
+        """Say whether a new record is looked at with its old one, which has a plain name; if not, when met itself."""
+        return old not in self._aside and new not in self._aside
 
-    def _look(self, key: bytes, record: Stored, kind: Kind) -> None:
-        """Count a record of the new form in, and look for what is wrong with it by itself."""
+    def _look(self, key: bytes, record: Stored, kind: Kind, *, exact: bool = False) -> None:
+        """Count a record of the new form in.
+
+        Args:
+            exact: It is known to be what the migrations make of its old one.
+        """
         self.digest ^= _number(key, essence(record, is_summary=kind is Kind.SUMMARY))
         if kind is Kind.SUMMARY or not record.fields:
             return
+        self.times.compared += 2 in self._done
+        self.entities.compared += 3 in self._done
+        if not exact:
+            self._examine(key, record, kind)
+
+    def _examine(self, key: bytes, record: Stored, kind: Kind) -> None:
+        """Look for what is wrong with a record of the new form by itself."""
         _, times, entity = MIGRATIONS
         if 2 in self._done:
-            self.times.compared += 1
             if not times.is_done(record.fields, kind):
                 self.times.differs(key, "holds a time that is not in milliseconds")
             for how in kept_differences(record.fields):
                 self.times.differs(key, how)
-        if 3 in self._done:
-            self.entities.compared += 1
-            if not entity.is_done(record.fields, kind):
-                self.entities.differs(key, f"does not say that it is a {kind.value}")
+        if 3 in self._done and not entity.is_done(record.fields, kind):
+            self.entities.differs(key, f"does not say that it is a {kind.value}")
 
     async def _listed(self, old: Sequence[Named]) -> Sequence[bool]:
         """Say of each destination whether the new summary names it; true of other records."""
@@ -189,7 +196,7 @@ class Comparison:
         asked = [
             (names.summary(named.tenant), named.destination) for named in old if named.kind is Kind.OLD_DESTINATION
         ]
-        answers = iter(await there_many(self._context, asked))
+        answers = iter(await listed_many(self._context, asked))
         return [named.kind is not Kind.OLD_DESTINATION or next(answers) for named in old]
 
     async def _read(self, key: bytes) -> Stored:
@@ -205,4 +212,5 @@ async def _holds(asked: "asyncio.Future[Any]") -> bool:
 
 def _number(key: bytes, essence: bytes) -> int:
     """Return 128 bits that stand for a record; what they add up to does not depend on the order."""
-    return int.from_bytes(essence, "big") ^ int.from_bytes(hashlib.blake2b(key, digest_size=16).digest(), "big")
+    told = hashlib.blake2b(b"%d:%b%b" % (len(key), key, essence), digest_size=16)
+    return int.from_bytes(told.digest(), "big")

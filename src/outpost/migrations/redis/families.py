@@ -34,6 +34,14 @@ class Kind(StrEnum):
     DESTINATION = "destination"
 
 
+NEW_KINDS = {
+    Kind.OLD_TENANT: Kind.TENANT,
+    Kind.OLD_DESTINATION: Kind.DESTINATION,
+    Kind.OLD_SUMMARY: Kind.SUMMARY,
+}
+"""What a record of the old form becomes."""
+
+
 class Named(NamedTuple):
     """One meaning of a key's name; `destination` is empty unless the kind is a destination, and may be even then."""
 
@@ -46,6 +54,11 @@ class Named(NamedTuple):
     def own_id(self) -> bytes:
         """The id of the record, which it tells itself; of a summary that of its tenant, which it does not tell."""
         return self.destination if self.kind in (Kind.OLD_DESTINATION, Kind.DESTINATION) else self.tenant
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its name has no other meaning: no id in it holds `:`, `{` or `}`, or is `destinations`."""
+        return not _UNPLAIN.search(self.tenant + self.destination) and self.destination != b"destinations"
 
 
 @dataclass(frozen=True)
@@ -80,10 +93,7 @@ class Names:
                 return self.tenant(old.tenant)
 
     def plain_old_of(self, new: bytes) -> bytes | None:
-        """Return the key of the old form from which a key of the new form was made; None unless its name is plain.
-
-        A plain name is sorted without a look at the record: no id in it holds `:`, `{` or `}`, or is `destinations`.
-        """
+        """Return the key of the old form from which one of the new form was made; None unless it is a plain name."""
         tenant, _, rest = new[len(self.prefix) + len(b"tenant:{") :].partition(b"}")
         destination = rest.removeprefix(_OF_TENANT) if rest not in (b":tenant", _LIST) else b""
         if _UNPLAIN.search(tenant + destination) or destination == b"destinations":

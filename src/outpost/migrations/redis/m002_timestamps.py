@@ -18,10 +18,12 @@ from outpost.migrations.redis.scripts import KEPT
 TIMES = (b"created_at", b"updated_at")
 
 _RFC3339 = re.compile(
-    rb"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))"
+    rb"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 )
+_KEPT = KEPT.encode()
 _NUMBER = re.compile(rb"[+-]?\d+")
-_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
 
 
 class Timestamps:
@@ -56,7 +58,7 @@ class Timestamps:
 
 def kept(name: bytes) -> bytes:
     """Return the field that keeps the replaced text of a time."""
-    return KEPT.encode() + name
+    return _KEPT + name
 
 
 def needs_conversion(text: bytes) -> bool:
@@ -75,18 +77,6 @@ def milliseconds(text: bytes) -> int:
     Raises:
         ValueError: It is no such timestamp.
     """
-    match = _RFC3339.fullmatch(text)
-    if match is None:
+    if _RFC3339.fullmatch(text) is None:
         raise ValueError("not an RFC 3339 timestamp")
-    date, hour, minute, second, fraction, sign, hours, minutes = match.groups()
-    seconds = _days(date) * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second)
-    if sign:
-        offset = int(hours) * 3_600 + int(minutes) * 60
-        seconds += -offset if sign == b"+" else offset
-    return seconds * 1_000 + (int(fraction.ljust(3, b"0")[:3]) if fraction else 0)
-
-
-@lru_cache(maxsize=4_096)
-def _days(date: bytes) -> int:
-    """Return the days since 1970; raises ValueError. Records hold few dates, each many times."""
-    return datetime.date.fromisoformat(date.decode()).toordinal() - _EPOCH_DAY
+    return (datetime.datetime.fromisoformat(text.decode()) - _EPOCH) // _MILLISECOND

@@ -15,7 +15,7 @@ _BATCH = 50
 """Records in one call, so that it keeps others waiting for less than a millisecond."""
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """What is stored under a key.
 
     Attributes:
@@ -70,25 +70,35 @@ async def read_many(context: Context, keys: Sequence[bytes]) -> list[Stored]:
     return [_stored(record) for reply in replies for record in reply]
 
 
-async def there_many(context: Context, asked: Sequence[tuple[bytes, bytes | None]]) -> list[bool]:
-    """Say of keys and names of fields in them whether they are there; None instead of a name asks for the key.
+async def exist_many(context: Context, keys: Sequence[bytes]) -> list[bool]:
+    """Say of keys whether they are there.
 
     Raises:
         RedisError: It could not be asked.
     """
     size = 1 if context.across else _BATCH
-    batches = [asked[start : start + size] for start in range(0, len(asked), size)]
-    replies = await asyncio.gather(
-        *(
-            context.redis.run(script("there"), [key for key, _ in batch], [_sought(field) for _, field in batch])
-            for batch in batches
-        )
-    )
+    batches = [keys[start : start + size] for start in range(0, len(keys), size)]
+    found = await asyncio.gather(*(_exist(context, batch) for batch in batches))
+    return [there for batch in found for there in batch]
+
+
+async def _exist(context: Context, keys: Sequence[bytes]) -> Sequence[bool]:
+    there = await context.redis.command("EXISTS", *keys)
+    if there in (0, len(keys)):
+        return [there > 0] * len(keys)
+    return [bool(each) for each in await asyncio.gather(*(context.redis.send("EXISTS", key) for key in keys))]
+
+
+async def listed_many(context: Context, asked: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+    """Say of summaries and ids of destinations whether the one names the other.
+
+    Raises:
+        RedisError: It could not be asked.
+    """
+    size = 1 if context.across else _BATCH
+    batches = [zip(*asked[start : start + size], strict=True) for start in range(0, len(asked), size)]
+    replies = await asyncio.gather(*(context.redis.run(script("listed"), *batch) for batch in batches))
     return [found == 1 for reply in replies for found in reply]
-
-
-def _sought(field: bytes | None) -> bytes:
-    return b"" if field is None else b"." + field  # an empty name is a name
 
 
 def _stored(record: list[Any]) -> Stored:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outpost.migrations.redis.compare import Around, Verdict, agree, essence, judge, kept_differences
+from outpost.migrations.redis.compare import Around, Verdict, agree, essence, is_made_of, judge, kept_differences
 from outpost.migrations.redis.families import Kind, Named
 from outpost.migrations.redis.reading import Stored
 
@@ -21,6 +21,12 @@ def a_record(ttl: int = -1, /, **fields: bytes) -> Stored:
 
 OLD = a_record(id=b"d", type=b"webhook", created_at=TEXT)
 NEW = a_record(id=b"d", type=b"webhook", created_at=MS, entity=b"destination")
+
+
+def made(**changed: bytes) -> Stored:
+    """Return what the migrations make of `OLD`, with changes."""
+    made = {"id": b"d", "type": b"webhook", "created_at": MS, "outpost:kept:created_at": TEXT, "entity": b"destination"}
+    return a_record(**{**made, **changed})
 
 
 @pytest.mark.parametrize(
@@ -89,6 +95,30 @@ def test_a_time_is_held_to_the_text_it_was_made_from() -> None:
 )
 def test_records_agree_only_if_nothing_has_to_be_judged(named: Named, old: Stored, new: Stored, plainly: bool) -> None:
     assert agree(named, old, new) == plainly
+
+
+def test_a_record_is_made_of_its_old_one_if_it_is_what_the_migrations_make_of_that() -> None:
+    assert is_made_of(DESTINATION, OLD, made())
+    assert is_made_of(SUMMARY, a_record(d=b"{}"), a_record(d=b"{}"))
+    assert is_made_of(TENANT, a_record(9_000, deleted_at=TEXT), a_record(8_500, deleted_at=TEXT, entity=b"tenant"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(OLD, made(created_at=b"1746507600121"), id="another time"),
+        pytest.param(OLD, made(**{"outpost:kept:created_at": TEXT + b" "}), id="another text kept"),
+        pytest.param(OLD, made(entity=b"tenant"), id="another entity"),
+        pytest.param(OLD, made(type=b"other"), id="changed since"),
+        pytest.param(OLD, made(updated_at=MS), id="a field more"),
+        pytest.param(OLD, NEW, id="no text kept"),
+        pytest.param(a_record(id=b"d", created_at=b"soon"), a_record(id=b"d", created_at=b"soon"), id="no time"),
+        pytest.param(OLD, Stored("string"), id="no hash"),
+        pytest.param(OLD, NONE, id="gone"),
+    ],
+)
+def test_a_record_that_is_anything_else_is_not_made_of_its_old_one(old: Stored, new: Stored) -> None:
+    assert not is_made_of(DESTINATION, old, new)
 
 
 def test_the_essence_of_a_record_is_what_a_migration_must_not_change() -> None:

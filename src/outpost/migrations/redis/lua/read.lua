@@ -2,19 +2,20 @@
 -- unless it is large.
 --%records
 
-local reply = {}
-for index = 1, #KEYS do
-  local key = KEYS[index]
-  local fields = pcall('HLEN', key)
-  if type(fields) ~= 'number' or fields == 0 then
-    reply[index] = {call('TYPE', key).ok, call('PTTL', key), 0, call('MEMORY', 'USAGE', key) or 0}
-  else
-    local bytes = call('MEMORY', 'USAGE', key, 'SAMPLES', '8')
-    if bytes >= MAX_FIELDS * 16 and large(key) then
-      reply[index] = {'hash', call('PTTL', key), fields, bytes}
-    else
-      reply[index] = {'hash', call('PTTL', key), fields, bytes, unpack(call('HGETALL', key))}
-    end
-  end
+local function other(key)
+  local type = call('TYPE', key).ok
+  local fields = type == 'hash' and call('HLEN', key) or 0
+  return {type, call('PTTL', key), fields, call('MEMORY', 'USAGE', key) or 0}
 end
+
+local function read(key)
+  local bytes = call('MEMORY', 'USAGE', key, 'SAMPLES', '8')
+  local readable = bytes and (bytes < SURELY_SMALL or call('TYPE', key).ok == 'hash' and not large(key))
+  local fields = readable and pcall('HGETALL', key)
+  if not fields or fields.err then return other(key) end
+  return {'hash', call('PTTL', key), #fields / 2, bytes, unpack(fields)}
+end
+
+local reply = {}
+for index = 1, #KEYS do reply[index] = read(KEYS[index]) end
 return reply

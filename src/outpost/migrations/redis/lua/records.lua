@@ -130,9 +130,11 @@ local function record(key, kind)
   end
 end
 
+local SURELY_SMALL = MAX_FIELDS * 16 -- bytes
+
 -- Says whether a record is too large to be copied within a script. A sample of its fields rules that out for nearly all.
 local function large(key)
-  if call('MEMORY', 'USAGE', key, 'SAMPLES', '8') < MAX_FIELDS * 16 then return false end
+  if call('MEMORY', 'USAGE', key, 'SAMPLES', '8') < SURELY_SMALL then return false end
   return call('HLEN', key) > MAX_FIELDS or call('MEMORY', 'USAGE', key, 'SAMPLES', '0') > MAX_BYTES
 end
 

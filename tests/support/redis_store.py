@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outpost.clients.redis import Redis, RedisClient, RedisCluster, RedisOptions, slot_of
+from outpost.clients.redis import Admit, Redis, RedisClient, RedisCluster, RedisOptions, slot_of
 from outpost.migrations.coordinator import Coordinator
 from outpost.migrations.lease import Timings
+from outpost.migrations.redis.admission import Admission
 from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.keys import ToolKeys, key_prefix
 from outpost.migrations.redis.lease import RedisLease
@@ -98,7 +99,7 @@ class RedisStore:
                 found[key] = Value(type_, _read(type_, reply), ttl)
         return found
 
-    def redis(self, port: int | None = None) -> Redis:
+    def redis(self, port: int | None = None, admit: Admit | None = None) -> Redis:
         node, timeout = self.nodes[0], self._response_timeout
         name, password = self._user
         options = RedisOptions(
@@ -107,12 +108,13 @@ class RedisStore:
             username=name,
             password=password or node.password,
             response_timeout=timeout,
+            admit=admit,
         )
         return RedisCluster(options) if isinstance(self.server, RedisServerCluster) else RedisClient(options)
 
     def line(self, deployment_id: str = "") -> RedisLine:
         """Return a line over this Redis, as wiring makes it."""
-        redis, beside = self.redis(), self.redis(self._lease_port)
+        redis, beside = self.redis(admit=Admission().admit), self.redis(self._lease_port)
         keys = ToolKeys(key_prefix(deployment_id))
 
         async def close() -> None:

@@ -2,17 +2,18 @@
 
 from ssl import SSLContext
 
-from outpost.clients.redis import Redis, RedisClient, RedisCluster, RedisOptions, tls_context
+from outpost.clients.redis import Admit, Redis, RedisClient, RedisCluster, RedisOptions, tls_context
 from outpost.config.redis import RedisSettings
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError
 
 
-def redis_client(settings: RedisSettings, *, name: str) -> Redis:
+def redis_client(settings: RedisSettings, *, name: str, admit: Admit | None = None) -> Redis:
     """Return a client for the server or the cluster; nothing is opened.
 
     Args:
         name: Shown by the server's list of clients.
+        admit: See `RedisOptions`.
 
     Raises:
         ConfigurationError: The file of authorities cannot be read.
@@ -25,6 +26,7 @@ def redis_client(settings: RedisSettings, *, name: str) -> Redis:
         database=settings.database,
         tls=_tls(settings) if settings.tls_enabled else None,
         name=name,
+        admit=admit,
     )
     if settings.cluster_enabled:
         return RedisCluster(options, keep_host=settings.dev_cluster_host_override)

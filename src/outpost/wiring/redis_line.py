@@ -2,6 +2,7 @@
 
 from outpost.config.settings import Settings
 from outpost.migrations.lease import Timings
+from outpost.migrations.redis.admission import Admission
 from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.keys import ToolKeys, key_prefix
 from outpost.migrations.redis.lease import RedisLease
@@ -12,7 +13,7 @@ from outpost.wiring.redis import redis_client
 
 def redis_line(settings: Settings, timings: Timings) -> RedisLine:
     """Return the line; nothing is opened."""
-    redis = redis_client(settings.redis, name="outpost-migrate")
+    redis = redis_client(settings.redis, name="outpost-migrate", admit=Admission().admit)
     beside = redis_client(settings.redis, name="outpost-migrate-lock")
     keys = ToolKeys(key_prefix(settings.general.deployment_id))
 

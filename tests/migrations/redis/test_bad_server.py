@@ -1,5 +1,6 @@
 """A Redis that is full, restarts, comes back empty or gives keys away in the middle of a run."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from outpost.migrations.coordinator import ApplyRequest
 from outpost.migrations.errors import MigrationError, Refused
 from outpost.migrations.lease import Timings
 from outpost.migrations.owner import this_process
+from outpost.migrations.redis.keys import ToolKeys
 from outpost.migrations.redis.lease import RedisLease
 from outpost.migrations.run import Limits
 from tests.migrations.redis.disturbance import NODE_PASS, on
@@ -155,14 +157,35 @@ async def test_a_node_of_a_cluster_that_comes_back_empty_is_told(
     async with store.coordinator(observe=on(("progress", restart))) as coordinator:
         with pytest.raises(MigrationError, match="restarted without its data"):
             await coordinator.apply(ApplyRequest())
-    await assert_not_applied(store)
-
     assert isinstance(store.server, RedisServerCluster)
     store.server.wait_until_ok()
-    # As from a backup, which takes the place of what the node holds: in a cluster no script sees the fence, so a copy
-    # that was under way may have reached the empty node, a tenant without the destinations that it had.
-    node.command("FLUSHALL")
+    assert node.command("KEYS", "tenant:*") == []  # a tenant without its destinations would pass for one that lost them
+    await assert_not_applied(store)
     store.write(a_legacy_store(TENANTS))
+    await assert_converges(store, wanted)
+
+
+async def test_a_node_that_came_back_empty_between_two_runs_is_written_to_by_neither(
+    new_redis_cluster: Callable[..., RedisServerCluster],
+) -> None:
+    server = new_redis_cluster()
+    store = RedisStore(server)
+    wanted = await undisturbed(store, a_legacy_store(TENANTS))
+    node = server.nodes[(server.home(server.slot(ToolKeys("").checkpoint)) + 1) % 3]  # who has it remembers the others
+    async with store.coordinator(observe=on(("checkpoint", lambda: first.cancel()))) as coordinator:
+        first = asyncio.create_task(coordinator.apply(ApplyRequest()))
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    node.kill()
+    node.start()
+    server.wait_until_ok()
+
+    async with store.coordinator() as coordinator:
+        with pytest.raises(MigrationError, match="restarted without its data"):
+            await coordinator.apply(ApplyRequest())
+
+    assert node.command("KEYS", "tenant:*") == []
+    store.write(a_legacy_store(TENANTS))  # as from a backup
     await assert_converges(store, wanted)
 
 

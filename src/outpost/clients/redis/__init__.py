@@ -8,7 +8,7 @@
 `RedisCluster` takes the same calls; `Redis` is what both are. What can go wrong is in `errors`.
 """
 
-from outpost.clients.redis.client import RedisClient
+from outpost.clients.redis.client import RedisClient, run_id_of
 from outpost.clients.redis.cluster import RedisCluster
 from outpost.clients.redis.encoding import Argument
 from outpost.clients.redis.errors import (
@@ -20,12 +20,13 @@ from outpost.clients.redis.errors import (
     RedisUnavailable,
 )
 from outpost.clients.redis.interface import Commands, Node, Redis, Topology
-from outpost.clients.redis.options import RedisOptions, tls_context
+from outpost.clients.redis.options import Admit, RedisOptions, Send, tls_context
 from outpost.clients.redis.scan import Page, Scan
 from outpost.clients.redis.script import Script
 from outpost.clients.redis.slots import slot_of
 
 __all__ = [
+    "Admit",
     "Argument",
     "Commands",
     "Node",
@@ -42,7 +43,9 @@ __all__ = [
     "RedisUnavailable",
     "Scan",
     "Script",
+    "Send",
     "Topology",
+    "run_id_of",
     "slot_of",
     "tls_context",
 ]

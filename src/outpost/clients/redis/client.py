@@ -81,12 +81,7 @@ class RedisClient:
         return (self,)
 
     async def run_id(self) -> str | None:
-        info: bytes = await self.command("INFO", "server")
-        for line in info.splitlines():
-            name, _, value = line.partition(b":")
-            if name == b"run_id":
-                return value.decode()
-        return None
+        return run_id_of(await self.command("INFO", "server"))
 
     def transmit(self, wire: bytes, waiter: Waiter) -> None:
         """Send an encoded command, or keep it until there is a connection."""
@@ -167,3 +162,12 @@ class RedisClient:
         for _, waiter in waiting:
             if not waiter.done():
                 waiter.set_exception(copy.copy(error))
+
+
+def run_id_of(info: bytes) -> str | None:
+    """Return the id of the server's run in its reply to INFO, None if it has none."""
+    for line in info.splitlines():
+        name, _, value = line.partition(b":")
+        if name == b"run_id":
+            return value.decode()
+    return None

@@ -1,8 +1,10 @@
-"""Opening a connection: the socket, TLS, login."""
+"""Opening a connection: the socket, TLS, login, admission."""
 
 import asyncio
 import socket
 import ssl
+from functools import partial
+from typing import Any
 
 from outpost.clients.redis.connection import Connection, Owner
 from outpost.clients.redis.encoding import Argument, encode
@@ -16,6 +18,7 @@ async def dial(options: RedisOptions, owner: Owner) -> Connection:
     Raises:
         RedisUnavailable: Nobody answered in time, or the server cannot serve yet. No command was executed.
         RedisReplyError: The server refused the login or the database.
+        RedisError: `options.admit` refused the server.
     """
     loop = asyncio.get_running_loop()
     connection = Connection(owner, loop, endpoint=options.endpoint, response_timeout=options.response_timeout)
@@ -24,6 +27,8 @@ async def dial(options: RedisOptions, owner: Owner) -> Connection:
         async with limit:
             await _open(options, connection)
             await _log_in(options, connection)
+            if options.admit is not None:
+                await options.admit(options.endpoint, partial(_send, connection))
     except BaseException as error:
         connection.end("the connection was closed")
         if isinstance(error, TimeoutError) and limit.expired():
@@ -59,16 +64,18 @@ async def _log_in(options: RedisOptions, connection: Connection) -> None:
         commands.append(("CLIENT", "SETNAME", options.name))
     if not commands:
         return
-    loop = asyncio.get_running_loop()
-    replies: list[asyncio.Future[object]] = []
-    for command in commands:
-        replies.append(loop.create_future())
-        connection.send(encode(command), replies[-1])
+    replies = [_send(connection, *command) for command in commands]
     for command, outcome in zip(commands, await asyncio.gather(*replies, return_exceptions=True), strict=True):
         if isinstance(outcome, RedisUnavailable):
             raise RedisNotConnected(options.endpoint, outcome.detail)
         if isinstance(outcome, RedisReplyError) and command[0] != "CLIENT":  # a name is nice to have
             raise error_of_reply(options.endpoint, outcome.detail, secret=options.password)
+
+
+def _send(connection: Connection, *command: Argument) -> asyncio.Future[Any]:
+    reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    connection.send(encode(command), reply)
+    return reply
 
 
 def _why(error: OSError) -> str:

@@ -1,7 +1,15 @@
 """How to reach a server."""
 
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
+
+Send = Callable[..., Awaitable[Any]]
+"""Sends a command, given as its arguments, and returns the reply; see `Commands.send`."""
+
+Admit = Callable[[str, Send], Awaitable[None]]
+"""Takes the endpoint that a new connection leads to, and what sends on it; raises a RedisError to refuse the server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +24,7 @@ class RedisOptions:
         connect_timeout: Seconds for name lookup, connecting, TLS and login together.
         response_timeout: Seconds a command may go unanswered before the connection counts as lost; None means for ever,
             which blocking commands need.
+        admit: Asked about each new connection before anything else is sent on it; commands that wait get its error.
     """
 
     host: str = "127.0.0.1"
@@ -27,6 +36,7 @@ class RedisOptions:
     name: str = ""
     connect_timeout: float = 5.0
     response_timeout: float | None = 10.0
+    admit: Admit | None = None
 
     @property
     def endpoint(self) -> str:

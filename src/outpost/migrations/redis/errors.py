@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from outpost.clients.redis import RedisNotReady, RedisReplyError, RedisUnavailable
 from outpost.migrations.errors import MigrationError, Refused, Unreachable
+from outpost.migrations.redis.admission import CameBackEmpty
 
 _REPAIRS = {
     "NOAUTH": "set REDIS_PASSWORD",
@@ -54,6 +55,8 @@ def redis_errors() -> Generator[None]:
         if repair is None:
             raise MigrationError(f"redis {error}") from None
         raise Refused(f"redis {str(error).rstrip('.')}; {repair}") from None
+    except CameBackEmpty as error:
+        raise MigrationError(f"redis {error}") from None
 
 
 def _remedy(error: RedisUnavailable) -> str:

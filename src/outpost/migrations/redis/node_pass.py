@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from outpost.clients.redis import Node, RedisReplyError, RedisUnavailable, Scan
-from outpost.migrations.errors import MigrationError, Refused
+from outpost.migrations.errors import Refused
 from outpost.migrations.failpoints import failpoint
+from outpost.migrations.redis.admission import came_back_empty, has_lost_its_keys
 from outpost.migrations.redis.aside import Aside
 from outpost.migrations.redis.checkpoint import Checkpoint, NodeMark
 from outpost.migrations.redis.errors import code_of
@@ -30,9 +31,6 @@ _PAUSE = 0.25
 _PATIENCE = 60.0
 _FULL_PATIENCE = 300.0
 """Memory that is full, unlike a replica that is behind, seldom mends itself."""
-
-_LOST_SHARE = 0.5
-"""A server that comes back with less than this share of its keys has lost them; a server at work deletes far fewer."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,14 @@ class NodePass:
         """Go on until the pass is done.
 
         Raises:
+            CameBackEmpty: It restarted without its keys.
             MigrationError: It cannot go on; what is done is kept, and the mark is written as far as that is possible.
         """
         deadline: float | None = None
         while not self.mark.finished:
             before = self.mark.cursor
             try:
-                await self._same_server()
+                await self.same_server()
                 await self._pages()
             except (RedisUnavailable, RedisReplyError) as error:
                 if isinstance(error, RedisReplyError) and code_of(error) not in TRANSIENT_REPLIES:
@@ -113,11 +112,16 @@ class NodePass:
         self._run.tell("checkpoint", store="redis", node=self.node.endpoint, cursor=str(self.mark.cursor))
         failpoint("redis.checkpointed")
 
-    async def _same_server(self) -> None:
+    def forget(self) -> None:
+        """Let the next run begin with what is there: a person has been told what is not."""
+        self.mark = fresh_mark(self.mark.number)
+
+    async def same_server(self) -> None:
         """Begin the pass again if the server has restarted or another has taken its place: its cursors differ.
 
         Raises:
-            MigrationError: It came back without its keys, or without the lock of this run.
+            CameBackEmpty: It came back without its keys.
+            MigrationError: It came back without the lock of this run.
         """
         known, keys = await asyncio.gather(self.node.run_id(), population(self.node))
         run_id = known or ""
@@ -130,11 +134,8 @@ class NodePass:
             self.mark.keys = 0
         self.mark.run_id, self.mark.population = run_id, keys
         if again:
-            if keys < before * _LOST_SHARE:
-                raise MigrationError(
-                    f"redis {self.node.endpoint} has restarted without its data: it held {before:,} keys and holds "
-                    f"{keys:,}; restore its backup in place of these, then run it again, which goes on from there"
-                )
+            if has_lost_its_keys(before, keys):
+                raise came_back_empty(self.node.endpoint, before, keys)
             await self._run.confirm()
 
     async def _pages(self) -> None:
@@ -157,7 +158,7 @@ class NodePass:
         # Between two commands the connection may have been opened anew, to a server that began again: then the cursors
         # before it and after it belong to different scans.
         scanned = self.mark.run_id
-        await self._same_server()
+        await self.same_server()
         if self.mark.run_id == scanned:
             self.mark.finished = True
             await self.write_mark()

@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from outpost.clients.redis import Node
+from outpost.clients.redis import Node, RedisReplyError, RedisUnavailable
 from outpost.migrations.errors import MigrationError
+from outpost.migrations.redis.admission import CameBackEmpty
 from outpost.migrations.redis.aside import Aside
 from outpost.migrations.redis.books import Tally, imbalance
 from outpost.migrations.redis.checkpoint import Checkpoint, NodeMark, PassPlan
@@ -97,11 +98,16 @@ class Upgrade:
         self._earlier = sum(each.mark.keys for each in self._passes)
         self._started = time.monotonic()
         try:
+            await self._look_at_servers()
             async with asyncio.TaskGroup() as group:
                 for each in self._passes:
                     group.create_task(each.finish())
         except BaseExceptionGroup as errors:
-            raise first_of(errors) from None
+            error = first_of(errors)
+            for each in self._passes:
+                if isinstance(error, CameBackEmpty) and error.endpoint == each.node.endpoint:
+                    each.forget()
+            raise error from None
         present = Tally()
         for each in self._passes:
             present.add(each.mark.present)
@@ -111,6 +117,18 @@ class Upgrade:
         moved = self._context.redis.topology.digest != plan.topology
         disturbed = plan.disturbed or moved or any(each.restarted for each in self._passes)
         return not present.changed and not disturbed and self._task.looks_at_all(plan.number)
+
+    async def _look_at_servers(self) -> None:
+        """Look at all servers before anything is written to one: one may have come back empty since the last run.
+
+        Raises:
+            BaseExceptionGroup: With why the run cannot go on; what can be waited for is left to the passes.
+        """
+        looked = await asyncio.gather(*(each.same_server() for each in self._passes), return_exceptions=True)
+        transient = (RedisUnavailable, RedisReplyError)
+        errors = [each for each in looked if isinstance(each, BaseException) and not isinstance(each, transient)]
+        if errors:
+            raise BaseExceptionGroup("the servers are not as they were", errors)
 
     def _node_pass(self, plan: PassPlan, node: Node, mark: NodeMark | None) -> NodePass:
         if mark is None:

@@ -18,6 +18,7 @@ from outpost.clients.redis import (
     RedisReplyError,
     Scan,
     Script,
+    Send,
 )
 from outpost.clients.redis import client as module
 from tests.support.redis_peer import RedisPeer, redis_peer
@@ -47,6 +48,20 @@ async def test_login_database_and_name_come_before_the_first_command() -> None:
             [b"CLIENT", b"SETNAME", b"me"],
             [b"SET", b"key", b"1"],
         ]
+
+
+async def test_a_server_that_is_not_admitted_is_sent_no_command() -> None:
+    async def refuse(endpoint: str, send: Send) -> None:
+        assert await send("DBSIZE") == b"OK"
+        raise RedisReplyError(endpoint, "NO not you")
+
+    async with redis_peer(lambda _: OK) as peer:
+        async with client(peer, name="me", admit=refuse) as redis:
+            for _ in range(2):
+                with pytest.raises(RedisReplyError, match="not you"):
+                    await redis.command("SET", "key", 1)
+
+        assert peer.commands == 2 * [[b"CLIENT", b"SETNAME", b"me"], [b"DBSIZE"]]
 
 
 async def test_no_command_is_sent_when_the_login_is_refused() -> None:

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from outpost.migrations.errors import LeaseLost, MigrationError
+from outpost.migrations.errors import LeaseLost
+from outpost.migrations.redis.admission import CameBackEmpty
 from outpost.migrations.redis.checkpoint import NodeMark
 from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.keys import ToolKeys
@@ -127,7 +128,7 @@ async def test_a_server_that_came_back_without_its_keys_is_told_once() -> None:
     server = Server(["a", "b"], [1_000, 3])
     each = _a_pass(server, Running())
 
-    with pytest.raises(MigrationError, match=r"it held 1,000 keys and holds 3; restore its backup in place of these"):
+    with pytest.raises(CameBackEmpty, match=r"it held 1,000 keys and holds 3; restore its backup"):
         await each.finish()
 
     await _a_pass(server, Running(), each.mark).finish()  # the next run goes on with what is there

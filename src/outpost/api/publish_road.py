@@ -1,11 +1,8 @@
 """What connections need to hand plain publish requests straight to the publisher, and what they remember of them."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 
-from outpost.pipeline.publish import PublishCommand, PublishResult
-
-Submit = Callable[[PublishCommand], "asyncio.Future[PublishResult]"]
+from outpost.pipeline.publish import PublishCommand, PublishResult, Submit
 
 
 class KnownHeads:

@@ -1,16 +1,13 @@
 """Publishing where an id may be claimed by another process at the same moment."""
 
 import asyncio
-from collections.abc import Callable
 
 from outpost.domain.errors import PublishContended
-from outpost.pipeline.publish import PublishCommand, PublishResult
+from outpost.pipeline.publish import PublishCommand, PublishResult, Submit
 
 _PATIENCE_SECONDS = 5.0
 """As long as a claim on an id lasts: by then whoever holds it has finished or has failed."""
 _PAUSE_SECONDS = 0.05
-
-Submit = Callable[[PublishCommand], "asyncio.Future[PublishResult]"]
 
 
 def patient_with_contention(submit: Submit, *, patience: float = _PATIENCE_SECONDS) -> Submit:

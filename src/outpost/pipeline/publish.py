@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -59,6 +59,10 @@ class PublishResult(msgspec.Struct, frozen=True, kw_only=True):
     id: EventId
     duplicate: bool
     destination_ids: Sequence[DestinationId]
+
+
+Submit = Callable[[PublishCommand], "asyncio.Future[PublishResult]"]
+"""Hands in one event; the future ends once it is accepted, or with why it was not."""
 
 
 class Publisher:

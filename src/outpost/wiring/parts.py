@@ -6,12 +6,12 @@ from datetime import timedelta
 import msgspec
 
 from outpost.api.collaborators import Probe
-from outpost.api.publish_road import Submit
 from outpost.config.settings import Settings
 from outpost.destinations.registry import Registry
 from outpost.domain.errors import QueueUnavailable
 from outpost.domain.identifiers import EventId, TenantId
 from outpost.pipeline.lanes import LaneLimits
+from outpost.pipeline.publish import Submit
 from outpost.pipeline.retry import ManualRetry
 from outpost.ports.clock import Clock
 from outpost.ports.ledger import Ledger

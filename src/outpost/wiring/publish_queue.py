@@ -4,11 +4,10 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, assert_never
 
 from outpost.api.errors import Problem
-from outpost.api.publish_road import Submit
 from outpost.api.routes.publish import decode_publish
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError, ValidationFailed
-from outpost.pipeline.publish import PublishCommand
+from outpost.pipeline.publish import PublishCommand, Submit
 from outpost.pipeline.publish_intake import PublishIntake
 from outpost.workers.supervisor import Worker
 

@@ -77,7 +77,8 @@ async def insert_event(pool: Pool, event: Event, attempts: Sequence[Attempt] = (
     ]
     async with pool.connection() as connection, connection.transaction():
         await connection.execute(_EVENT, *event_row)
-        await connection.executemany(_ATTEMPT, attempt_rows)
+        for attempt_row in attempt_rows:
+            await connection.execute(_ATTEMPT, *attempt_row)
 
 
 async def execute(pool: Pool, statement: str, *parameters: object) -> None:

@@ -1,6 +1,6 @@
 """One connection."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, cast
 
@@ -32,10 +32,6 @@ class Connection(Protocol):
         """Run a statement; without `args` any number of them, in one implicit transaction. Returns the last's tag."""
         ...
 
-    async def executemany(self, command: str, args: Iterable[Sequence[Any]]) -> None:
-        """Run a statement once for each element of `args`, in one transaction and one flight."""
-        ...
-
     async def fetch(self, query: str, *args: Any) -> list[Row]:
         """Return all rows."""
         ...
@@ -55,8 +51,6 @@ class Connection(Protocol):
     def cursor(self, query: str, *args: Any, prefetch: int | None = None) -> AsyncIterator[Row]:
         """Stream rows, `prefetch` at a time; inside a transaction only."""
         ...
-
-    def is_in_transaction(self) -> bool: ...
 
     def is_closed(self) -> bool: ...
 

@@ -52,7 +52,9 @@ async def test_a_transaction_ends_with_its_block(postgres_url: str) -> None:
 
         async with pool.connection() as connection:
             assert await connection.fetchval("SELECT count(*) FROM t") == 0
-            assert not connection.is_in_transaction()
+        with pytest.raises(StatementFailed, match="can only be used in transaction blocks"):
+            async with pool.connection() as connection:
+                await connection.execute("SAVEPOINT s")
 
 
 async def test_a_closed_pool_lends_nothing(postgres_url: str) -> None:

@@ -24,6 +24,17 @@ class ClickHouseDatabase:
     user: str = USER
     password: str = PASSWORD
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What makes it an Outpost's log store."""
+        return {
+            "CLICKHOUSE_HTTP_URL": self.url,
+            "CLICKHOUSE_ADDR": self.url.removeprefix("http://"),
+            "CLICKHOUSE_DATABASE": self.database,
+            "CLICKHOUSE_USERNAME": self.user,
+            "CLICKHOUSE_PASSWORD": self.password,
+        }
+
 
 class ClickHouseServer:
     """The engine behind its HTTP interface; it may be stopped, killed and started again on the same files and port."""

@@ -166,13 +166,7 @@ async def deployment(
         if on_clickhouse:
             clickhouse = await servers.do(lambda: servers.clickhouse)
             database = stack.enter_context(clickhouse.fresh_database())
-            wanted |= {
-                "CLICKHOUSE_HTTP_URL": database.url,
-                "CLICKHOUSE_ADDR": database.url.removeprefix("http://"),
-                "CLICKHOUSE_USERNAME": database.user,
-                "CLICKHOUSE_PASSWORD": database.password,
-                "CLICKHOUSE_DATABASE": database.database,
-            }
+            wanted |= database.settings
         else:
             wanted["POSTGRES_URL"] = stack.enter_context(servers.postgres.fresh_database())
         outpost = Deployment(servers, folder, wanted | settings)

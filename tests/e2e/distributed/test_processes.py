@@ -3,14 +3,19 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
+import sys
+from collections import Counter
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.support.clickhouse import ClickHouseDatabase
 from tests.support.process import OutpostProcess
 from tests.support.receiver import Receiver
 from tests.support.supervised import pids, running_distributed
@@ -159,3 +164,34 @@ async def test_a_port_that_another_program_listens_on_is_not_shared(tmp_path: Pa
 
     assert code == 64
     assert "cannot listen on" in errors
+
+
+@pytest.fixture(params=["postgres", "clickhouse"])
+def stores_with_each_log(request: pytest.FixtureRequest, stores: Mapping[str, str]) -> Mapping[str, str]:
+    if request.param == "postgres":
+        return stores
+    database: ClickHouseDatabase = request.getfixturevalue("clickhouse_database")
+    return {**{name: value for name, value in stores.items() if name != "POSTGRES_URL"}, **database.settings}
+
+
+async def test_what_each_process_needs_is_imported_once_for_all(
+    tmp_path: Path, stores_with_each_log: Mapping[str, str]
+) -> None:
+    program = (sys.executable, "-X", "importtime", "-m", "outpost")
+    async with OutpostProcess(tmp_path, {**stores_with_each_log, "WORKERS": "2"}, program=program) as outpost:
+        await outpost.migrate()
+        await outpost.start()
+        await _until_listening(outpost, 2)
+        assert await outpost.terminate() == 0
+    imported = Counter(re.findall(r"^import time: .* (\S+)$", outpost.log.read_text(), re.MULTILINE))
+
+    assert imported["outpost.pipeline.publish"] == 1
+    assert [name for name, times in imported.items() if times > 1 and _exists(name)] == []
+
+
+def _exists(module: str) -> bool:
+    """Tell it from one that is looked for in vain, by each process anew."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -13,14 +13,7 @@ from tests.support.receiver import Receiver
 def stores_with_clickhouse(stores: Stores, clickhouse_database: ClickHouseDatabase) -> Stores:
     """Postgres is left out; where both are configured, ClickHouse is the log store."""
     del stores.settings["POSTGRES_URL"]
-    stores.settings |= {
-        "CLICKHOUSE_HTTP_URL": clickhouse_database.url,
-        "CLICKHOUSE_ADDR": clickhouse_database.url.removeprefix("http://"),
-        "CLICKHOUSE_DATABASE": clickhouse_database.database,
-        "CLICKHOUSE_USERNAME": clickhouse_database.user,
-        "CLICKHOUSE_PASSWORD": clickhouse_database.password,
-        "CLICKHOUSE_LOG_RETENTION_TTL_DAYS": "30",
-    }
+    stores.settings |= clickhouse_database.settings | {"CLICKHOUSE_LOG_RETENTION_TTL_DAYS": "30"}
     return stores
 
 

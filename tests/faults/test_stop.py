@@ -103,3 +103,15 @@ async def test_a_request_that_has_begun_to_arrive_is_still_answered(tmp_path: Pa
         receiver.let_go("/slow")
         assert await stopping == 0
         assert outpost.rows("SELECT count(*) FROM events") == [(1,)]
+
+
+async def test_the_file_is_closed_and_holds_everything_itself(tmp_path: Path, receiver: Receiver) -> None:
+    async with running_outpost(tmp_path) as outpost:
+        await outpost.destination("acme", receiver.url("/ok"))
+        await outpost.api("POST", "/publish", {"tenant_id": "acme", "topic": "t", "data": {}})
+        await receiver.until(1, "/ok")
+
+        assert await outpost.terminate() == 0
+
+    # SQLite removes its log with the last connection, and only then.
+    assert not list(tmp_path.glob("outpost.db-*"))

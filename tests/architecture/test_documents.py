@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.checkout import ROOT, tracked_files
+from tests.support.checkout import ROOT, documents
 from tools.generate_docs import COMMANDS_PAGE, PAGES, commands, parsers
 
-_DOCUMENTS = [path for path in tracked_files() if path.suffix == ".md" and path.parts[0] not in ("src", "tests")]
+_DOCUMENTS = documents()
 
 
 def _text(document: Path) -> str:

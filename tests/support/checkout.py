@@ -17,6 +17,11 @@ def tracked_files() -> list[Path]:
     return [Path(name) for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
+def documents() -> list[Path]:
+    """Return what is written for people to read, relative to the checkout."""
+    return [path for path in tracked_files() if path.suffix == ".md" and path.parts[0] not in ("src", "tests")]
+
+
 def source_modules() -> Iterator[tuple[str, ast.Module]]:
     """Yield the dotted name and the syntax tree of every module in src."""
     for path in sorted(SOURCE.rglob("*.py")):

@@ -14,6 +14,7 @@ import msgspec
 
 from outpost.domain.errors import (
     BacklogFull,
+    CannotUnseal,
     DestinationDisabled,
     InvalidInput,
     InvalidTopics,
@@ -84,9 +85,14 @@ def refusal(error: Exception) -> Refusal:
     for kind, status, message in _TABLE:
         if isinstance(error, kind):
             return status, {}, _body(status, message or str(error), _details(error))
+    if isinstance(error, CannotUnseal):
+        _logger.error("request failed: %s", error)
+        return 500, {}, _body(500, "internal server error", [_CANNOT_UNSEAL])
     _logger.error("request failed", exc_info=error)
     return 500, {}, _body(500, "internal server error", None)
 
+
+_CANNOT_UNSEAL = "stored secrets of a destination cannot be decrypted; the log of Outpost says of which, and what to do"
 
 # First match counts, so a class stands above its base. None shows the error's own sentence.
 _TABLE: tuple[tuple[type[OutpostError], int, str | None], ...] = (

@@ -231,12 +231,15 @@ class StoreCorrupted(OutpostError):
 
 
 class CannotUnseal(OutpostError):
-    """A stored secret does not open: the configured AES secret is not the one it was sealed with."""
+    """A stored secret does not open: another AES secret sealed it, or it is damaged."""
 
     code = "cannot_unseal"
 
     def __init__(self, thing: str) -> None:
-        super().__init__(f"{thing} cannot be decrypted; check AES_ENCRYPTION_SECRET")
+        super().__init__(
+            f"{thing} cannot be decrypted: check that AES_ENCRYPTION_SECRET is what it was when they were stored; "
+            "if it is, they are damaged: delete the destination and create it anew"
+        )
 
 
 class ConfigurationError(OutpostError):

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from outpost.domain.errors import BacklogFull, StoreUnavailable
+from outpost.domain.errors import BacklogFull, CannotUnseal, StoreUnavailable
+from outpost.domain.identifiers import TenantId
 from tests.support.api import InProcessOutpost, a_publish, invalid, refused, running_api
 from tests.support.builders import START
 from tests.support.http import Answer
@@ -291,3 +292,17 @@ async def test_a_fault_of_our_own_shows_nothing_of_itself(
     answer = await publish(a_publish())
 
     assert (answer.status, answer.json()) == (500, refused(500, "internal server error"))
+
+
+async def test_secrets_that_cannot_be_decrypted_are_said_to_be_the_cause(
+    world: InProcessOutpost, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def destinations(tenant_id: TenantId) -> Any:
+        raise CannotUnseal("the secrets of a destination")
+
+    monkeypatch.setattr(world.store, "destinations", destinations)
+
+    answer = await publish(a_publish())
+
+    assert (answer.status, answer.json()["message"]) == (500, "internal server error")
+    assert "secrets of a destination cannot be decrypted" in answer.json()["data"][0]

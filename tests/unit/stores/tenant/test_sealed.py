@@ -145,6 +145,22 @@ async def test_another_key_opens_nothing_and_the_error_tells_no_secret(
     assert "whsec" not in str(caught.value) + repr(caught.value)
 
 
+async def test_what_alone_is_stored_and_damaged_can_be_deleted_and_made_anew(
+    records: MemoryTenantRecords, sealer: Sealer
+) -> None:
+    """As the error says to do where nothing has shown yet that the key is right."""
+    await SealedTenantStore(records, sealer).add_destination(a_destination(), limit=10)
+    await _break(records, ONE)
+    store = SealedTenantStore(records, sealer)
+    with pytest.raises(CannotUnseal, match="delete the destination and create it anew"):
+        await store.destinations(TENANT)
+
+    await store.delete_destination(TENANT, ONE, now=START)
+    await store.add_destination(a_destination(), limit=10)
+
+    assert await store.destination(TENANT, ONE) == a_destination()
+
+
 async def test_a_damaged_secret_spoils_its_own_destination_only(
     store: SealedTenantStore, records: MemoryTenantRecords, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,5 +1,6 @@
 """FIX-22: retries that were given up go back into the schedule, whichever program gave them up."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from outpost.clients.redis import Redis, RedisClient, RedisCluster, RedisOptions
 from outpost.conformance.retry_scheduler import a_key, a_plan, keys_of
 from outpost.domain.errors import SchedulerUnavailable
 from outpost.ports.dead_letters import Redriven
+from outpost.schedulers import redis_dead_letters
 from outpost.schedulers.redis import RedisRetryScheduler
 from outpost.schedulers.redis_dead_letters import RedisDeadLetters
 from tests.support.builders import START, an_event
@@ -37,8 +39,8 @@ async def _bury(redis: Redis, *bodies: bytes) -> None:
         await redis.command("HSET", f"{place}:Q", id_, body)
 
 
-def _body(event: str) -> bytes:
-    return b'{"EventID":"%s","TenantID":"acme","DestinationID":"des_1","Telemetry":null}' % event.encode()
+def _body(event: str, *, tenant: str = "acme") -> bytes:
+    return f'{{"EventID":"{event}","TenantID":"{tenant}","DestinationID":"des_1","Telemetry":null}}'.encode()
 
 
 async def test_what_the_original_gave_up_is_due_at_once(redis: Redis) -> None:
@@ -85,13 +87,48 @@ async def test_one_that_was_planned_anew_since_is_not_planned_twice(redis: Redis
     assert await _letters(redis).count() == 0
 
 
-async def test_what_cannot_be_read_stays_and_holds_up_nobody(redis: Redis) -> None:
-    await _bury(redis, b'{"secret":', _body("evt_1"), b"", _body("evt_2"))
+async def test_what_cannot_be_read_stays_and_holds_up_nobody(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_dead_letters, "_AT_ONCE", 2)
+    await _bury(redis, b'{"secret":', b"", b"[]", _body("evt_1"), b"{}", _body("evt_2"))
+    await redis.command("ZADD", _letters(redis).place, 1, "z" * 32)  # of this one nothing but its id is left
 
-    assert await _letters(redis).redrive() == Redriven(moved=2, left=2)
+    assert await _letters(redis).redrive() == Redriven(moved=2, left=5)
 
-    assert await _letters(redis).count() == 2
-    assert await _letters(redis).redrive() == Redriven(left=2)
+    assert await _letters(redis).count() == 5
+    assert await _letters(redis).redrive() == Redriven(left=5)
+
+
+async def test_two_who_send_back_at_once_send_each_of_them_once(redis: Redis) -> None:
+    await _bury(redis, *[_body(f"evt_{number}") for number in range(250)])
+
+    first, second = await asyncio.gather(_letters(redis).redrive(), _letters(redis).redrive())
+
+    assert (first.moved + second.moved, first.superseded + second.superseded, first.left + second.left) == (250, 0, 0)
+    assert len((await _scheduler(redis).take_due(500)).items) == 250
+
+
+async def test_one_whose_id_is_anothers_goes_back_beside_it(redis: Redis) -> None:
+    """The original gives the retries of two tenants one id if event and destination are called the same."""
+    for tenant in ("umbrella", "acme"):
+        await _bury(redis, _body("evt_1", tenant=tenant))
+        assert await _letters(redis).redrive() == Redriven(moved=1)
+    await _bury(redis, _body("evt_1", tenant="acme"))
+
+    assert await _letters(redis).redrive() == Redriven(superseded=1)
+
+    due = (await _scheduler(redis).take_due(10)).items
+    assert sorted(key.tenant_id for key in keys_of(due)) == ["acme", "umbrella"]
+
+
+async def test_they_go_back_into_a_schedule_that_was_not_there_as_into_one_that_is_new(redis: Redis) -> None:
+    await _bury(redis, _body("evt_1"))
+
+    await _letters(redis).redrive()
+
+    schedule = _letters(redis).place.removesuffix("-dlq")
+    names = f"{schedule}:QUEUES" if isinstance(redis, RedisCluster) else "rsmq:QUEUES"
+    assert await redis.command("SMEMBERS", names) == [b"deliverymq-retry"]
+    assert await redis.command("HMGET", f"{schedule}:Q", "vt", "totalsent") == [b"30", b"1"]
 
 
 async def test_no_more_than_were_asked_for_go_back(redis: Redis) -> None:

@@ -1,12 +1,14 @@
 """The dead letters of a queue at RabbitMQ.
 
 To look at a letter is to have it delivered, and a broker counts how often that happens; some drop what came back too
-often. So letters are only counted until they are moved, and those that cannot be read are sent to their place anew.
+often. So letters are only counted until they are moved, and those that cannot be read are sent to their place anew,
+with all that they say of themselves: `x-death` tells a person when and why they died.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from outpost.clients.amqp import (
     AmqpChannelClosed,
@@ -16,6 +18,7 @@ from outpost.clients.amqp import (
     Connection,
     Properties,
     Publisher,
+    ReceivedProperties,
     connect,
 )
 from outpost.domain.errors import QueueUnavailable
@@ -66,8 +69,8 @@ class RabbitMQDeadLetters:
     async def _move(self, channel: Channel, wanted: int) -> Redriven:
         await channel.confirm_select()
         await channel.qos(min(_LENT, wanted))
-        back, again = self._publisher(channel, self._topology.queue), self._publisher(channel, self.place)
-        arrivals = _Arrivals()
+        back = self._publisher(channel, self._topology.queue)
+        arrivals = _Arrivals(channel)
         await channel.consume(self.place, arrivals.add, arrivals.end)
         moved = left = 0
         while moved + left < wanted:
@@ -75,18 +78,26 @@ class RabbitMQDeadLetters:
             if not letters:
                 break
             readable: list[bytes] = []
-            unreadable: list[bytes] = []
-            for _, body in letters:
-                (readable if self._can_be_read(body) else unreadable).append(body)
+            unreadable: list[_Letter] = []
+            for letter in letters:
+                if self._can_be_read(letter.body):
+                    readable.append(letter.body)
+                else:
+                    unreadable.append(letter)
             async with asyncio.timeout(_CONFIRM_SECONDS):  # a broker short of memory or disk takes nothing
-                await asyncio.gather(*(to.send(some) for to, some in ((back, readable), (again, unreadable)) if some))
-            channel.ack(tag for tag, _ in letters)
+                stored = [self._again(channel, letter.properties).send([letter.body]) for letter in unreadable]
+                await asyncio.gather(*stored, *([back.send(readable)] if readable else []))
+            channel.ack(letter.tag for letter in letters)
             moved, left = moved + len(readable), left + len(unreadable)
         await channel.close()  # behind the acknowledgements; what was lent beyond them goes back
         return Redriven(moved=moved, left=left)
 
-    def _publisher(self, channel: Channel, queue: str) -> Publisher:
-        properties = Properties(durable=True)
+    def _again(self, channel: Channel, properties: ReceivedProperties) -> Publisher:
+        return self._publisher(channel, self.place, Properties() if properties.names_user else properties)
+
+    def _publisher(
+        self, channel: Channel, queue: str, properties: Properties | ReceivedProperties | None = None
+    ) -> Publisher:
         return channel.publisher(exchange=self._topology.exchange, routing_key=queue, properties=properties)
 
     @asynccontextmanager
@@ -106,24 +117,31 @@ class RabbitMQDeadLetters:
         return QueueUnavailable(self.place, cause, broker=f"RabbitMQ at {self._options.endpoint}")
 
 
+class _Letter(NamedTuple):
+    tag: int
+    properties: ReceivedProperties
+    body: bytes
+
+
 class _Arrivals:
     """Letters that were delivered and not looked at."""
 
-    def __init__(self) -> None:
-        self._letters: list[tuple[int, bytes]] = []
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._letters: list[_Letter] = []
         self._changed = asyncio.Event()
         self._ended = False
 
     def add(self, tag: int, returns: int, body: bytes) -> None:
-        self._letters.append((tag, body))
+        self._letters.append(_Letter(tag, self._channel.received_properties, body))
         self._changed.set()
 
     def end(self) -> None:
         self._ended = True
         self._changed.set()
 
-    async def take(self, most: int) -> Sequence[tuple[int, bytes]]:
-        """Return what has arrived, at most so many, with delivery tags; nothing if no more comes."""
+    async def take(self, most: int) -> Sequence[_Letter]:
+        """Return what has arrived, at most so many; nothing if no more comes."""
         while not self._letters and not self._ended:
             self._changed.clear()
             try:

@@ -28,7 +28,7 @@ from outpost.clients.amqp.errors import (
     AmqpUnavailable,
 )
 from outpost.clients.amqp.options import AmqpOptions, tls_context
-from outpost.clients.amqp.publisher import Properties, Publisher
+from outpost.clients.amqp.publisher import Properties, Publisher, ReceivedProperties
 
 __all__ = [
     "AmqpChannelClosed",
@@ -46,6 +46,7 @@ __all__ = [
     "Properties",
     "Publisher",
     "Queue",
+    "ReceivedProperties",
     "connect",
     "tls_context",
 ]

@@ -17,7 +17,7 @@ from outpost.clients.amqp.confirms import Address, Confirms
 from outpost.clients.amqp.content import Content, TakeMessage
 from outpost.clients.amqp.errors import AmqpChannelClosed, AmqpError, AmqpNotConnected, ProtocolError
 from outpost.clients.amqp.frames import METHOD, frame
-from outpost.clients.amqp.publisher import Properties, Publisher
+from outpost.clients.amqp.publisher import Properties, Publisher, ReceivedProperties
 from outpost.clients.amqp.settlement import Settlement
 from outpost.clients.amqp.values import Cursor, Table
 
@@ -166,7 +166,12 @@ class Channel:
         await self._call(methods.confirm_select(), methods.CONFIRM_SELECT_OK)
 
     def publisher(
-        self, *, exchange: str, routing_key: str, mandatory: bool = True, properties: Properties | None = None
+        self,
+        *,
+        exchange: str,
+        routing_key: str,
+        mandatory: bool = True,
+        properties: Properties | ReceivedProperties | None = None,
     ) -> Publisher:
         """Return what publishes to an address.
 
@@ -207,6 +212,11 @@ class Channel:
         self._consumers[tag.encode()] = _Consumer(on_message, on_cancel)
         await self._call(methods.basic_consume(queue, tag, exclusive=exclusive), methods.BASIC_CONSUME_OK)
         return tag
+
+    @property
+    def received_properties(self) -> ReceivedProperties:
+        """Those of the message that `on_message` is being called with."""
+        return ReceivedProperties(self.content.properties)
 
     async def cancel(self, consumer_tag: str) -> None:
         """End a consumer. What it was given and has not settled stays with this channel."""

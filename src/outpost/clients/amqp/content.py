@@ -10,10 +10,11 @@ MAX_BODY = 512 * 1024 * 1024
 """Most bytes of one body; RabbitMQ's own upper limit."""
 
 _IDLE, _HEADER, _BODY = range(3)
-_SIZE_AT, _HEADER_SIZE = 4, 14
+_SIZE_AT, _FLAGS_AT, _HEADER_SIZE = 4, 12, 14
 _SIZE_AND_FLAGS = struct.Struct(">QH")
 # AMQP 0-9-1, 4.2.6.1: the properties whose flags are set follow in the order of the flags, content type first.
 _CONTENT_TYPE, _CONTENT_ENCODING, _HEADERS = 0x8000, 0x4000, 0x2000
+_NO_PROPERTIES = b"\0\0"
 
 TakeMessage = Callable[[int, int, bytes], None]
 """Gets a delivery tag, how often the message has come back before, and its body.
@@ -25,7 +26,7 @@ Only quorum queues count; of other queues it is 1 for everything that has come b
 class Content:
     """Puts one body after the other together."""
 
-    __slots__ = ("_left", "_parts", "_returns", "_stage", "_tag", "_take")
+    __slots__ = ("_header", "_left", "_parts", "_returns", "_stage", "_tag", "_take")
 
     def __init__(self) -> None:
         self._stage = _IDLE
@@ -34,6 +35,13 @@ class Content:
         self._take: TakeMessage | None = None
         self._tag = 0
         self._returns = 0
+        self._header: tuple[bytes, int, int] = (_NO_PROPERTIES, 0, len(_NO_PROPERTIES))
+
+    @property
+    def properties(self) -> bytes:
+        """Those of the last message, as the broker wrote them: flags, then values."""
+        data, start, stop = self._header
+        return data[start:stop]
 
     def begin(self, take: TakeMessage, tag: int, redelivered: bool) -> None:
         """Expect a body; `take` gets it, whole."""
@@ -51,6 +59,7 @@ class Content:
         if size > MAX_BODY:
             raise ProtocolError(f"its message exceeds {MAX_BODY} bytes")
         self._left = size
+        self._header = (data, start + _FLAGS_AT, stop)
         if self._returns and flags & _HEADERS:
             self._returns = _counted(flags, Cursor(data, start + _HEADER_SIZE, stop))
         if size:

@@ -53,6 +53,21 @@ class Properties:
         return struct.pack(">H", flags) + b"".join(value for _, value in fields)
 
 
+@dataclass(frozen=True)
+class ReceivedProperties:
+    """What a message that was delivered said of itself, so that it can be said again."""
+
+    encoded: bytes
+
+    @property
+    def names_user(self) -> bool:
+        """Whether it says who published it, which a broker takes from that user alone."""
+        return bool(int.from_bytes(self.encoded[:2]) & 1 << 4)
+
+    def encode(self) -> bytes:
+        return self.encoded
+
+
 class Publisher:
     """Sends to one exchange with one routing key, on one channel, which confirms."""
 
@@ -65,7 +80,7 @@ class Publisher:
         exchange: str,
         routing_key: str,
         mandatory: bool,
-        properties: Properties,
+        properties: Properties | ReceivedProperties,
         max_frame: int,
     ) -> None:
         self._channel = channel

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,12 +13,21 @@ from outpost.cli.answers import agreed, answer, answer_error
 from outpost.cli.main import SettingsLoader
 from outpost.cli.options import add_settings_help
 from outpost.cli.output import complain
+from outpost.codec import format_time
 from outpost.config.settings import Settings
 from outpost.domain.errors import ConfigurationError, Unavailable
 from outpost.ports.dead_letters import DeadLetters, Redriven
 
 _Chosen = Mapping[str, DeadLetters]
 _T = TypeVar("_T")
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What lies in one place; see `DeadLetters.oldest_at`."""
+
+    letters: int
+    oldest_at: datetime | None
+
 
 _KINDS = ("delivery", "log", "retry", "parked")
 _QUEUE_HELP = "only those of the delivery queue, the log queue, the retries, or the parked tasks of slow destinations"
@@ -26,7 +36,7 @@ _QUEUE_HELP = "only those of the delivery queue, the log queue, the retries, or 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_settings_help(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    list_text = "count them"
+    list_text = "count them, and say since when the oldest retries lie there"
     redrive_text = "send them back to where they died, to be tried again"
     list_ = commands.add_parser("list", help=list_text, description=list_text, allow_abbrev=False)
     redrive = commands.add_parser("redrive", help=redrive_text, description=redrive_text, allow_abbrev=False)
@@ -59,24 +69,25 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _list(args: argparse.Namespace, chosen: _Chosen) -> int:
-    counts, failures = await _each(chosen, lambda letters: letters.count())
-    rows = [{"queue": name, "place": chosen[name].place, "letters": count} for name, count in counts.items()]
-    return _answer(args, _table(chosen, counts), failures, queues=rows)
+    found, failures = await _each(chosen, _look)
+    rows = [{"queue": name, "place": chosen[name].place, **msgspec.structs.asdict(of)} for name, of in found.items()]
+    return _answer(args, _table(chosen, found), failures, queues=rows)
 
 
 async def _redrive(args: argparse.Namespace, chosen: _Chosen) -> int:
     if not args.yes:
-        counts, failures = await _each(chosen, lambda letters: letters.count())
+        found, failures = await _each(chosen, _look)
         if failures:  # nobody can agree to what cannot be counted
-            return _answer(args, _table(chosen, counts), failures, queues=[])
+            return _answer(args, _table(chosen, found), failures, queues=[])
 
-        async def counted() -> str:
-            return _table(chosen, counts)
+        async def shown() -> str:
+            return _table(chosen, found)
 
-        if any(counts.values()) and not await agreed(args, counted, "Send them back to where they died?"):
+        is_wanted = any(each.letters for each in found.values())
+        if is_wanted and not await agreed(args, shown, "Send them back to where they died?"):
             return exit_codes.CANCELLED
     done, failures = await _each(chosen, lambda letters: letters.redrive(args.limit))
-    rows = [{"queue": name, "place": chosen[name].place, **_fields(became)} for name, became in done.items()]
+    rows = [{"queue": name, "place": chosen[name].place, **msgspec.structs.asdict(of)} for name, of in done.items()]
     text = "\n".join(f"  {name:<8}  {_told(became)}" for name, became in done.items())
     return _answer(args, text, failures, queues=rows)
 
@@ -104,9 +115,17 @@ def _answer(args: argparse.Namespace, text: str, failures: Sequence[Unavailable]
     return exit_codes.UNREACHABLE if failures else exit_codes.DONE
 
 
-def _table(chosen: _Chosen, counts: Mapping[str, int]) -> str:
+async def _look(letters: DeadLetters) -> _Found:
+    return _Found(await letters.count(), await letters.oldest_at())
+
+
+def _table(chosen: _Chosen, found: Mapping[str, _Found]) -> str:
     width = max(len(letters.place) for letters in chosen.values())
-    lines = [f"  {name:<8}  {chosen[name].place:<{width}}  {count:>7,}" for name, count in counts.items()]
+    lines = [
+        f"  {name:<8}  {chosen[name].place:<{width}}  {of.letters:>7,}"
+        + (f"  the oldest since {format_time(of.oldest_at)}" if of.oldest_at else "")
+        for name, of in found.items()
+    ]
     return "\n".join(["Dead letters", *lines])
 
 
@@ -117,10 +136,6 @@ def _told(became: Redriven) -> str:
     if became.left:
         notes.append(f"{became.left:,} cannot be read and stay")
     return "; ".join(notes)
-
-
-def _fields(became: Redriven) -> Mapping[str, int]:
-    return msgspec.structs.asdict(became)
 
 
 def _count(text: str) -> int:

@@ -1,5 +1,6 @@
 """What was given up: messages and retries that came back too often, or that nobody could read."""
 
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -31,6 +32,10 @@ class DeadLetters(Protocol):
         ...
 
     async def count(self) -> int: ...
+
+    async def oldest_at(self) -> datetime | None:
+        """Return when the one died that has lain there longest; None if there is none, or the server does not tell."""
+        ...
 
     async def redrive(self, limit: int | None = None) -> Redriven:
         """Move what lies there now back to where it died, the oldest first.

@@ -49,6 +49,9 @@ class RabbitMQDeadLetters:
         async with self._connected() as connection:
             return await self._count(connection)
 
+    async def oldest_at(self) -> None:
+        """It stands in the letter, and none is taken out to look at it."""
+
     async def redrive(self, limit: int | None = None) -> Redriven:
         async with self._connected() as connection:
             count = await self._count(connection)

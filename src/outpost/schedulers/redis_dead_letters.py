@@ -34,6 +34,11 @@ class RedisDeadLetters:
         with scheduler_errors():
             return await self._redis.command("ZCARD", self._keys.dead_entries)
 
+    async def oldest_at(self) -> datetime | None:
+        with scheduler_errors():
+            oldest = await self._redis.command("ZRANGE", self._keys.dead_entries, 0, 0, "WITHSCORES")
+        return datetime.fromtimestamp(float(oldest[1]) / 1000, UTC) if oldest else None
+
     async def redrive(self, limit: int | None = None) -> Redriven:
         with scheduler_errors():
             count: int = await self._redis.command("ZCARD", self._keys.dead_entries)

@@ -42,7 +42,7 @@ async def test_what_died_is_counted_sent_back_and_delivered(
     async with running_distributed(tmp_path, stores, TOPICS="t") as outpost:
         destination = await outpost.destination("acme", receiver.url("/hook"))
         await _bury(rabbitmq_url, "outpost-delivery.dlq", b"no json: hunter2", _task(destination))
-        redis_server.command("ZADD", _RETRIES, 1, "x" * 32)
+        redis_server.command("ZADD", _RETRIES, 1_767_323_045_500, "x" * 32)
         redis_server.command("HSET", f"{_RETRIES}:Q", "x" * 32, '{"secret":"hunter2"')
 
         code, listed, _ = await outpost.run("dead-letters", "list")
@@ -51,7 +51,7 @@ async def test_what_died_is_counted_sent_back_and_delivered(
             "Dead letters",
             "  delivery  outpost-delivery.dlq              2",
             "  log       outpost-log.dlq                   0",
-            "  retry     rsmq:deliverymq-retry-dlq         1",
+            "  retry     rsmq:deliverymq-retry-dlq         1  the oldest since 2026-01-02T03:04:05.5Z",
             "  parked    rsmq:deliverymq-parked-dlq        0",
         ]
 

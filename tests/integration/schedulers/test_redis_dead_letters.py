@@ -1,7 +1,7 @@
 """FIX-22: retries that were given up go back into the schedule, whichever program gave them up."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,6 +48,7 @@ async def test_what_the_original_gave_up_is_due_at_once(redis: Redis) -> None:
     letters = _letters(redis)
 
     assert await letters.count() == 250
+    assert await letters.oldest_at() == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
     assert await letters.redrive() == Redriven(moved=250)
 
     assert await letters.count() == 0
@@ -142,6 +143,7 @@ async def test_no_more_than_were_asked_for_go_back(redis: Redis) -> None:
 
 
 async def test_none_is_nothing_to_do(redis: Redis) -> None:
+    assert await _letters(redis).oldest_at() is None
     assert await _letters(redis).redrive() == Redriven()
 
 

@@ -141,7 +141,8 @@ def _fail(error: object, code: int) -> int:
 
 
 def _help() -> str:
-    commands = "\n".join(f"  {name:<10}{command.text}" for name, command in COMMANDS.items())
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {command.text}" for name, command in COMMANDS.items())
     return (
         "Outpost delivers a platform's events to its customers' webhooks, at least once.\n\n"
         f"usage: outpost COMMAND [options]\n\ncommands:\n{commands}\n\n"

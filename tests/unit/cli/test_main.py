@@ -56,7 +56,10 @@ def test_help_names_every_command(argv: list[str], capsys: pytest.CaptureFixture
     assert main(argv) == exit_codes.DONE
 
     out = capsys.readouterr().out
-    assert all(name in out for name in COMMANDS)
+    commands = dict(
+        line.split(maxsplit=1) for line in out.partition("commands:\n")[2].partition("\n\n")[0].splitlines()
+    )
+    assert commands == {name: command.text for name, command in COMMANDS.items()}
 
 
 def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

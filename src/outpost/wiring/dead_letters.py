@@ -9,9 +9,8 @@ from outpost.domain.errors import ConfigurationError
 from outpost.pipeline.messages import BrokenMessage, read_entry, read_task
 from outpost.ports.dead_letters import DeadLetters
 from outpost.queues.rabbitmq_dead_letters import RabbitMQDeadLetters
-from outpost.queues.rabbitmq_topology import Topology
 from outpost.schedulers.redis_dead_letters import RedisDeadLetters
-from outpost.wiring.queues import amqp_options
+from outpost.wiring.queues import amqp_options, topologies
 from outpost.wiring.redis import key_prefix, redis_client
 from outpost.wiring.schedules import PARKED, RETRIES
 
@@ -28,10 +27,8 @@ async def open_dead_letters(settings: Settings) -> AsyncGenerator[Mapping[str, D
             "the embedded profile has no dead letters: what is due stays in its file until it ends"
         )
     options = amqp_options(settings)
-    section = settings.rabbitmq
     visibility = timedelta(seconds=settings.retry.visibility_timeout_seconds)
-    deliveries = Topology(section.exchange, section.delivery_queue, section.delivery_dlq)
-    entries = Topology(section.exchange, section.log_queue, section.log_dlq)
+    deliveries, entries = topologies(settings)
     async with aclosing(redis_client(settings.redis, name="outpost-dead-letters")) as redis:
 
         def of_schedule(queue: str) -> DeadLetters:

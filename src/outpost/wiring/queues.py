@@ -12,6 +12,7 @@ from outpost.ports.queue import Queue
 
 if TYPE_CHECKING:
     from outpost.clients.amqp import AmqpOptions
+    from outpost.queues.rabbitmq_topology import Topology
 
 DELIVERY_PREFETCH = 2_048
 """Tasks in memory: those in flight, and as many more as keep every destination's lane supplied."""
@@ -68,14 +69,23 @@ def amqp_options(settings: Settings) -> "AmqpOptions":
         raise ConfigurationError(f"RABBITMQ_SERVER_URL: {error}") from None
 
 
+def topologies(settings: Settings) -> "tuple[Topology, Topology]":
+    """Return the queue of delivery tasks and that of log entries, each with its dead letters."""
+    from outpost.queues.rabbitmq_topology import Topology
+
+    section = settings.rabbitmq
+    return (
+        Topology(section.exchange, section.delivery_queue, section.delivery_dlq),
+        Topology(section.exchange, section.log_queue, section.log_dlq),
+    )
+
+
 async def _rabbitmq(settings: Settings) -> Queues:
     from outpost.queues.rabbitmq import RabbitMQQueue
-    from outpost.queues.rabbitmq_topology import Topology, provision
+    from outpost.queues.rabbitmq_topology import provision
 
-    options = amqp_options(settings)
-    section, create = settings.rabbitmq, settings.queues.auto_provision
-    deliveries = Topology(section.exchange, section.delivery_queue, section.delivery_dlq)
-    entries = Topology(section.exchange, section.log_queue, section.log_dlq)
+    options, create = amqp_options(settings), settings.queues.auto_provision
+    deliveries, entries = topologies(settings)
     await provision(options, [deliveries, entries], create=create)
     return Queues(
         deliveries=RabbitMQQueue(options, deliveries, auto_provision=create, prefetch=DELIVERY_PREFETCH),

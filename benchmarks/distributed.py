@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.limits import fixed_work, http_pair
+from benchmarks.limits import fixed_work, http_pair, paced_answer
 from benchmarks.pipeline import Bench, figures, options, running
 from tests.support.postgres import running_postgres
 from tests.support.rabbitmq import running_rabbitmq
@@ -81,6 +81,7 @@ def main() -> None:
     with services() as servers, running(servers.settings) as bench:
         print(json.dumps(http_pair(bench.receiver_port)), flush=True)
         print(json.dumps(fixed_work()), flush=True)
+        print(json.dumps(paced_answer()), flush=True)
         for name, arguments in figures("distributed"):
             if chosen.only in name:
                 print(json.dumps(servers.measure(bench, name, seconds=chosen.seconds, **arguments)), flush=True)

@@ -2,12 +2,14 @@
 
 - a bare SQLite loop: 64 rows of 1 KB per transaction, flushed to disk;
 - a bare HTTP pair: the benchmark's own generator against its own receiver, nothing between them;
-- a fixed piece of work, 200 times a second: a machine that is shared stands still now and then, and no p99 measured on
-  it can be better than what that does to bare work.
+- a fixed piece of work, 200 times a second, and the answer of another process that does it twice: a machine that is
+  shared stands still now and then, and no p99 measured on it can be better than what that does to bare work. What comes
+  meanwhile waits in line, so a wait is longer than the work that causes it.
 """
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -57,6 +59,34 @@ def fixed_work(seconds: float = 5.0) -> dict[str, Any]:
     took.sort()
     p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
     return {"figure": "limit.fixed_work", "p50_ms": round(p50 * 1000, 3), "p99_ms": round(p99 * 1000, 3)}
+
+
+def paced_answer(rate: int = 200, seconds: float = 8.0) -> dict[str, Any]:
+    """Milliseconds until another process, asked 200 times a second, has summed 20,000 numbers and answers.
+
+    Each is counted from when it was due, as the generator does.
+    """
+    here, there = socket.socketpair()
+    if (child := os.fork()) == 0:
+        here.close()
+        while there.recv(1):
+            sum(range(20_000))
+            there.send(b"x")
+        os._exit(0)
+    there.close()
+    waits: list[float] = []
+    start = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        due = start + number / rate
+        time.sleep(max(0.0, due - time.perf_counter()))
+        here.send(b"x")
+        here.recv(1)
+        waits.append(time.perf_counter() - due)
+    here.close()
+    os.waitpid(child, 0)
+    waits.sort()
+    p50, p99 = waits[len(waits) // 2], waits[len(waits) * 99 // 100]
+    return {"figure": "limit.paced_answer", "p50_ms": round(p50 * 1000, 3), "p99_ms": round(p99 * 1000, 3)}
 
 
 def http_pair(receiver_port: int, seconds: float = 3.0) -> dict[str, Any]:

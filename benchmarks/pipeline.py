@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.limits import fixed_work, http_pair, sqlite_group_commits
+from benchmarks.limits import fixed_work, http_pair, paced_answer, sqlite_group_commits
 
 KEY = "benchmark"
 ROOT = Path(__file__).parent.parent
@@ -194,6 +194,7 @@ def main() -> None:
         print(json.dumps(sqlite_group_commits()), flush=True)
         print(json.dumps(http_pair(bench.receiver_port)), flush=True)
         print(json.dumps(fixed_work()), flush=True)
+        print(json.dumps(paced_answer()), flush=True)
         for name, arguments in figures("embedded"):
             if chosen.only in name:
                 print(json.dumps(bench.measure(name, seconds=chosen.seconds, **arguments)), flush=True)

@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable
 
 import pytest
 
+from outpost.clients.redis import slot_of
 from outpost.migrations.coordinator import ApplyRequest
 from outpost.migrations.errors import MigrationError, Refused
 from outpost.migrations.lease import Timings
 from outpost.migrations.owner import this_process
 from outpost.migrations.redis.keys import ToolKeys
 from outpost.migrations.redis.lease import RedisLease
-from outpost.migrations.run import Limits
+from outpost.migrations.run import Event, Limits
 from tests.migrations.redis.disturbance import NODE_PASS, on
 from tests.migrations.redis.outcomes import (
     APPLY,
@@ -22,9 +24,10 @@ from tests.migrations.redis.outcomes import (
     configured,
     undisturbed,
 )
+from tests.migrations.redis.test_records import a_legacy_tenant
 from tests.migrations.redis.test_runs import a_legacy_store
 from tests.support.process import OutpostProcess
-from tests.support.redis_store import RedisStore
+from tests.support.redis_store import RedisStore, Value
 from tests.support.servers.redis import RedisServer, RedisServerCluster
 
 TENANTS = 200
@@ -187,6 +190,59 @@ async def test_a_node_that_came_back_empty_between_two_runs_is_written_to_by_nei
     assert node.command("KEYS", "tenant:*") == []
     store.write(a_legacy_store(TENANTS))  # as from a backup
     await assert_converges(store, wanted)
+
+
+@pytest.mark.parametrize("home", [1, 2], ids=["copied into it", "copied from it"])
+async def test_a_node_that_comes_back_empty_after_its_own_pass_costs_no_destination(
+    new_redis_cluster: Callable[..., RedisServerCluster], home: int
+) -> None:
+    """Its backup may be restored beside what it holds: nothing lies anywhere that makes a destination look deleted.
+
+    The tenants are read elsewhere, while their summaries and destinations are gone with the node; their new keys lie on
+    the node itself, or on one that lives.
+    """
+    store = RedisStore(new_redis_cluster())
+    assert isinstance(store.server, RedisServerCluster)
+    server, lost = store.server, 1
+    node = store.nodes[lost]
+    exposed = _tenants_at(server, tenant={0, 2}, rest={lost}, new={home}, number=20)
+    data = {**_tenants_at(server, tenant={0, 2}, rest={0, 2}, new={0, 2}, number=600), **exposed}
+    wanted = await undisturbed(store, data)
+    copied: list[int] = []
+
+    def restart_once(event: Event) -> None:
+        if event.event == "checkpoint" and str(event.fields["node"]).endswith(f":{node.port}") and not copied:
+            copied.append(sum(store.command("EXISTS", _new_tenant(key)) for key in exposed if key.count(b":") == 1))
+            node.kill()
+            node.start()
+            server.wait_until_ok()
+
+    async with store.coordinator(observe=restart_once) as coordinator:
+        with pytest.raises(MigrationError, match="restarted without its data"):
+            await coordinator.apply(ApplyRequest())
+    assert copied[0] < 20, "every tenant was copied before the restart, which tells nothing"
+
+    store.write({key: value for key, value in data.items() if server.home(slot_of(key)) == lost})  # as from a backup
+    await assert_converges(store, wanted)
+
+
+def _new_tenant(old: bytes) -> bytes:
+    return b"tenant:{%b}:tenant" % old.removeprefix(b"tenant:")
+
+
+def _tenants_at(
+    server: RedisServerCluster, *, tenant: set[int], rest: set[int], new: set[int], number: int
+) -> dict[bytes, Value]:
+    """Return tenants of three records each whose old record, other old records and new ones lie on the given nodes."""
+    found: dict[bytes, Value] = {}
+    names = (f"t{candidate}" for candidate in itertools.count())
+    while len(found) < 3 * number:
+        name = next(names)
+        old = a_legacy_tenant(name, "des_1")
+        of_tenant, *of_rest = (server.home(slot_of(key)) for key in old)
+        if of_tenant in tenant and rest.issuperset(of_rest) and server.home(slot_of(name.encode())) in new:
+            found |= old
+    return found
 
 
 async def test_a_slot_that_is_on_its_way_during_a_whole_pass_loses_nothing(cluster: RedisStore) -> None:

@@ -4,8 +4,10 @@ import itertools
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from tests.support.process import free_port
 from tests.support.servers import (
@@ -80,8 +82,16 @@ class PostgresServer:
         self._process.stop()
 
     def kill(self) -> None:
-        """End the server as a crash would; it leaves its shared memory, so the cluster needs `start` to recover."""
+        """End the server as a crash would; it leaves its shared memory, so the cluster needs `start` to recover.
+
+        Its sessions end too: they notice by themselves that their server is gone, but may serve a statement before.
+        """
+        sessions = psutil.Process(self.pid).children(recursive=True)
         self._process.kill()
+        for session in sessions:
+            with suppress(psutil.NoSuchProcess):
+                session.kill()
+        psutil.wait_procs(sessions, timeout=1)  # where nobody reaps orphans they stay, as zombies, which serve nobody
 
     def url(self, database: str = "postgres") -> str:
         return f"postgres://{USER}:{_PASSWORD_IN_URLS}@127.0.0.1:{self.port}/{database}?sslmode=disable"

@@ -90,16 +90,23 @@ async def on_loopback(tenants: int) -> None:
     async with redis_server() as redis:
         keys, filled = await fill(redis, tenants=tenants)
         tell("migrate.yardstick", keys=keys, write_seconds=round(filled, 2))
-        async with Foreground(redis) as idle:
-            await asyncio.sleep(2)
-        async with Foreground(redis) as foreground:
-            applied = await migrate(redis_port(redis), "apply", "--yes")
-        ratio = round(applied["seconds"] / filled, 2)
-        tell("migrate.apply", keys=keys, of_write_time=ratio, **applied, **foreground.report(), idle=idle.report())
+        applied = await migrate(redis_port(redis), "apply", "--yes")
+        tell("migrate.apply", keys=keys, of_write_time=round(applied["seconds"] / filled, 2), **applied)
         tell("migrate.apply_nothing_to_do", **await migrate(redis_port(redis), "apply", "--yes"))
         tell("migrate.verify_sample", **await migrate(redis_port(redis), "verify"))
         full = await migrate(redis_port(redis), "verify", "--full")
         tell("migrate.verify_full", of_apply_time=round(full["seconds"] / applied["seconds"], 2), **full)
+
+
+async def beside_a_server(tenants: int) -> None:
+    """The same while another client reads: what it waits, and before that what it waits without."""
+    async with redis_server() as redis:
+        keys, _ = await fill(redis, tenants=tenants)
+        async with Foreground(redis) as idle:
+            await asyncio.sleep(2)
+        async with Foreground(redis) as foreground:
+            applied = await migrate(redis_port(redis), "apply", "--yes")
+        tell("migrate.foreground", keys=keys, **applied, **foreground.report(), idle=idle.report())
 
 
 async def far_away(tenants: int, *, milliseconds_each_way: float) -> None:
@@ -127,6 +134,7 @@ async def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tenants", type=int, default=62_500)
     args = parser.parse_args(arguments)
     await on_loopback(args.tenants)
+    await beside_a_server(args.tenants // 2)
     await far_away(5_000, milliseconds_each_way=1.0)
 
 

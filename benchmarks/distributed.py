@@ -80,6 +80,7 @@ def main() -> None:
     chosen = options(__doc__)
     with services() as servers, running(servers.settings) as bench:
         print(json.dumps(http_pair(bench.receiver_port)), flush=True)
+        print(json.dumps(http_pair(bench.receiver_port, rate=200, seconds=8)), flush=True)
         print(json.dumps(fixed_work()), flush=True)
         print(json.dumps(paced_answer()), flush=True)
         for name, arguments in figures("distributed"):

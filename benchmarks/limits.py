@@ -89,9 +89,13 @@ def paced_answer(rate: int = 200, seconds: float = 8.0) -> dict[str, Any]:
     return {"figure": "limit.paced_answer", "p50_ms": round(p50 * 1000, 3), "p99_ms": round(p99 * 1000, 3)}
 
 
-def http_pair(receiver_port: int, seconds: float = 3.0) -> dict[str, Any]:
-    """Requests per second of the generator against the receiver alone."""
-    wanted = {"port": receiver_port, "key": "x", "tenants": ["t"], "rate": 0, "seconds": seconds, "connections": 32}
+def http_pair(receiver_port: int, *, rate: int = 0, seconds: float = 3.0) -> dict[str, Any]:
+    """Requests per second of the generator against the receiver alone, and milliseconds until the answer.
+
+    Args:
+        rate: Requests per second; 0 means as many as go through.
+    """
+    wanted = {"port": receiver_port, "key": "x", "tenants": ["t"], "rate": rate, "seconds": seconds, "connections": 32}
     code = "import benchmarks.generator as g; g.Load.request = (lambda self, old=g.Load.request: old(self).replace(b'/api/v1/publish', b'/ok')); g.Load.answered = (lambda self, p, s, n, old=g.Load.answered: old(self, p, b'202', n)); import uvloop, json, sys; uvloop.run(g.main(json.loads(sys.stdin.read())))"  # noqa: E501
     output = subprocess.run(
         [sys.executable, "-c", code],
@@ -102,4 +106,9 @@ def http_pair(receiver_port: int, seconds: float = 3.0) -> dict[str, Any]:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
     )
     report = json.loads(output.stdout)
-    return {"figure": "limit.http_pair", "per_second": report["per_second"], "p50_ms": report["p50"]}
+    return {
+        "figure": f"limit.http_pair_{rate}_per_second" if rate else "limit.http_pair",
+        "per_second": report["per_second"],
+        "p50_ms": report["p50"],
+        "p99_ms": report["p99"],
+    }

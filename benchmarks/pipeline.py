@@ -193,6 +193,7 @@ def main() -> None:
     with running() as bench:
         print(json.dumps(sqlite_group_commits()), flush=True)
         print(json.dumps(http_pair(bench.receiver_port)), flush=True)
+        print(json.dumps(http_pair(bench.receiver_port, rate=200, seconds=8)), flush=True)
         print(json.dumps(fixed_work()), flush=True)
         print(json.dumps(paced_answer()), flush=True)
         for name, arguments in figures("embedded"):

@@ -12,8 +12,8 @@ from outpost.migrations.run import Limits
 
 SMALLEST_BATCH = 8
 LARGEST_BATCH = 512
-_FIRST_BATCH = 100
-_SHARE_OF_BUDGET = 0.2  # of the latency budget, which a call may take itself; the rest is for what waits beside it
+_FIRST_BATCH = 40
+_SHARE_OF_BUDGET = 0.12  # of the latency budget, which a call may take itself; the rest is for what waits beside it
 _MOST_PAGES = 8
 _LONGEST_REST = 1.0
 

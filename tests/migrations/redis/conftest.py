@@ -35,5 +35,7 @@ async def outpost(tmp_path: Path) -> AsyncIterator[OutpostProcess]:
 @pytest.fixture
 def many_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a small store have a middle, and a run look up from its work often."""
-    for name, value in (("PAGE", 50), ("_PAUSE", 0.02), ("_HEALTH_EVERY", 0.0)):
+    for name in ("_FEWEST", "_MOST"):
+        monkeypatch.setattr(f"outpost.clients.redis.scan.{name}", 50)
+    for name, value in (("_PAUSE", 0.02), ("_HEALTH_EVERY", 0.0)):
         monkeypatch.setattr(f"{NODE_PASS}.{name}", value)

@@ -43,11 +43,11 @@ class History:
         """Return what older releases noted, found among the first keys; a very large store may hide some."""
         found: list[RunRecord] = []
         for node in await self._context.redis.nodes():
-            pages = 0
-            async for page in Scan(node, match=self._context.keys.past_runs, count=1_000):
-                pages += 1
+            seen = 0
+            async for page in Scan(node, match=self._context.keys.past_runs):
+                seen += page.looked_at
                 found += [run for key in page.keys if (run := await self._past_run(key)) is not None]
-                if pages * 1_000 >= _MOST_KEYS:
+                if seen >= _MOST_KEYS:
                     break
         return found
 

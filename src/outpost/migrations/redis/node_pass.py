@@ -22,9 +22,6 @@ from outpost.migrations.redis.work import Done, Task, Worker
 from outpost.migrations.run import Run
 from outpost.migrations.throttle import Throttle
 
-PAGE = 1_000
-"""Keys that SCAN looks at for one page."""
-
 _CHECKPOINT_EVERY = 2.0
 _HEALTH_EVERY = 1.0
 _PAUSE = 0.25
@@ -144,7 +141,7 @@ class NodePass:
         under_way: deque[_UnderWay] = deque()
         try:
             async with asyncio.TaskGroup() as group:
-                async for page in Scan(self.node, cursor=self.mark.cursor, match=match, count=PAGE):
+                async for page in Scan(self.node, cursor=self.mark.cursor, match=match):
                     await self._ready()
                     batch = self.throttle.batch
                     working = group.create_task(self._page(page.keys, batch))

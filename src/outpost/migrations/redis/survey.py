@@ -11,6 +11,7 @@ from outpost.migrations.redis.context import Context
 
 _PROBE = 20
 _PAGE = 1_000
+"""Keys, about, that are handed over together."""
 
 
 class Portion(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,24 +29,26 @@ class Portion(msgspec.Struct, frozen=True, kw_only=True):
 async def pages(context: Context, *, old: bool) -> AsyncGenerator[list[bytes]]:
     """Return every key of a record, a page at a time, server by server. Some may come twice."""
     for node in await context.redis.nodes():
-        async for page in Scan(node, match=_pattern(context, old=old), count=_PAGE):
-            if page.keys:
-                yield page.keys
+        keys: list[bytes] = []
+        async for page in Scan(node, match=_pattern(context, old=old)):
+            keys += page.keys
+            if keys and (len(keys) >= _PAGE or not page.cursor):
+                yield keys
+                keys = []
 
 
 async def has_new(context: Context) -> bool:
     """Say whether there are records of the new form: certain for a small store; in a large one a few may be missed."""
-    portion = await first(context, 0, old=False, looked_at=20_000, count=4 * _PAGE)
+    portion = await first(context, 0, old=False, looked_at=10_000)
     return bool(portion.keys)
 
 
-async def first(context: Context, most: int, *, old: bool, looked_at: int = 1_000_000, count: int = _PAGE) -> Portion:
+async def first(context: Context, most: int, *, old: bool, looked_at: int = 1_000_000) -> Portion:
     """Return the first keys of every server. SCAN goes in the order of hashes, so they are as good as drawn.
 
     Args:
         most: How many are enough.
         looked_at: Among how many keys of a server to look at most.
-        count: Keys that one SCAN looks at.
     """
     keys: list[bytes] = []
     population, whole = 0.0, True
@@ -53,7 +56,7 @@ async def first(context: Context, most: int, *, old: bool, looked_at: int = 1_00
         size: int
         size, (found, seen, is_all) = await asyncio.gather(
             node.command("DBSIZE"),
-            _first(node, most, _pattern(context, old=old), looked_at=looked_at, count=count),
+            _first(node, most, _pattern(context, old=old), looked_at=looked_at),
         )
         keys += found
         whole &= is_all
@@ -61,13 +64,13 @@ async def first(context: Context, most: int, *, old: bool, looked_at: int = 1_00
     return Portion(keys=keys, population=round(population), whole=whole)
 
 
-async def _first(node: Node, most: int, pattern: bytes, *, looked_at: int, count: int) -> tuple[list[bytes], int, bool]:
+async def _first(node: Node, most: int, pattern: bytes, *, looked_at: int) -> tuple[list[bytes], int, bool]:
     """Return the first keys of a server, how many it looked at about, and whether these are all."""
     keys: list[bytes] = []
     seen = 0
-    async for page in Scan(node, match=pattern, count=count):
+    async for page in Scan(node, match=pattern):
         keys += page.keys
-        seen += count
+        seen += page.looked_at
         if page.cursor and (len(keys) > most or seen >= looked_at):
             return keys, seen, False
     return keys, seen, True

@@ -33,7 +33,6 @@ from outpost.stores.redis_replies import hash_replies
 from outpost.stores.tenant.redis_keys import TenantKeys
 from outpost.stores.tenant.redis_tenant import read_tenant, read_tenants
 
-_SCAN_COUNT = 1000
 _CHUNK = 250
 _DIGITS = 15  # enough for the year 9999
 
@@ -156,7 +155,7 @@ class TenantListing:
 
     async def _add_all(self) -> None:
         for node in await self._redis.nodes():
-            async for page in Scan(node, match=self._keys.every_tenant, count=_SCAN_COUNT):
+            async for page in Scan(node, match=self._keys.every_tenant):
                 ids = [tenant_id for key in page.keys if (tenant_id := self._keys.tenant_of(key)) is not None]
                 tenants = [tenant for tenant in await self._read(ids) if tenant is not None]
                 if tenants:

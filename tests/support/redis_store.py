@@ -7,8 +7,9 @@ is not UTF-8 is {"b64": "..."}; a hash with such a field name is {"pairs": [[fie
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,17 +101,20 @@ class RedisStore:
         return found
 
     def redis(self, port: int | None = None, admit: Admit | None = None) -> Redis:
-        node, timeout = self.nodes[0], self._response_timeout
-        name, password = self._user
-        options = RedisOptions(
+        return self.connect(port)(admit=admit)
+
+    def connect(self, port: int | None = None) -> Callable[..., Redis]:
+        """Return what makes clients, here and in other processes."""
+        node, (name, password) = self.nodes[0], self._user
+        return partial(
+            _client,
+            clustered=isinstance(self.server, RedisServerCluster),
             host=node.host,
             port=port or self._port or node.port,
             username=name,
             password=password or node.password,
-            response_timeout=timeout,
-            admit=admit,
+            response_timeout=self._response_timeout,
         )
-        return RedisCluster(options) if isinstance(self.server, RedisServerCluster) else RedisClient(options)
 
     def line(self, deployment_id: str = "") -> RedisLine:
         """Return a line over this Redis, as wiring makes it."""
@@ -122,7 +126,7 @@ class RedisStore:
             await beside.aclose()
 
         return RedisLine(
-            Context(redis, keys, across=isinstance(self.server, RedisServerCluster)),
+            Context(redis, keys, across=isinstance(self.server, RedisServerCluster), connect=self.connect()),
             target="test",
             lease=RedisLease(beside, prefix=keys.prefix, timings=self._timings),
             close=close,
@@ -209,3 +213,7 @@ def _content(type_: str, value: Any) -> Any:
 
 def _bytes(value: Any) -> bytes:
     return base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode()
+
+
+def _client(*, clustered: bool, **options: Any) -> Redis:
+    return RedisCluster(RedisOptions(**options)) if clustered else RedisClient(RedisOptions(**options))

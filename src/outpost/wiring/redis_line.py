@@ -1,5 +1,7 @@
 """The line of Redis migrations that a configuration names."""
 
+from functools import partial
+
 from outpost.config.settings import Settings
 from outpost.migrations.lease import Timings
 from outpost.migrations.redis.admission import Admission
@@ -13,7 +15,8 @@ from outpost.wiring.redis import redis_client
 
 def redis_line(settings: Settings, timings: Timings) -> RedisLine:
     """Return the line; nothing is opened."""
-    redis = redis_client(settings.redis, name="outpost-migrate", admit=Admission().admit)
+    connect = partial(redis_client, settings.redis, name="outpost-migrate")
+    redis = connect(admit=Admission().admit)
     beside = redis_client(settings.redis, name="outpost-migrate-lock")
     keys = ToolKeys(key_prefix(settings.general.deployment_id))
 
@@ -25,7 +28,7 @@ def redis_line(settings: Settings, timings: Timings) -> RedisLine:
     database = f"/{settings.redis.database}" if settings.redis.database and not settings.redis.cluster_enabled else ""
     deployment = f", deployment {settings.general.deployment_id}" if settings.general.deployment_id else ""
     return RedisLine(
-        Context(redis, keys, across=settings.redis.cluster_enabled),
+        Context(redis, keys, across=settings.redis.cluster_enabled, connect=connect),
         target=f"{kind}{settings.redis.host}:{settings.redis.port}{database}{deployment}",
         lease=RedisLease(beside, prefix=keys.prefix, timings=timings),
         close=close,

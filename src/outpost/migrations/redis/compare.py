@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -19,6 +19,7 @@ deleted    a server has deleted it since
 unknown    there is none, and whether it was deleted or never migrated cannot be told
 different  it is none of these
 """
+VERDICTS: Sequence[Verdict] = get_args(Verdict)
 
 TTL_TOLERANCE_MS = 2_000
 

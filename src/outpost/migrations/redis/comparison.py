@@ -7,73 +7,64 @@ with the old one if that is still there and the pages hold both, else by itself.
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+import msgspec
 
 from outpost.clients.redis import RedisReplyError
 from outpost.migrations.redis.catalogue import MIGRATIONS
-from outpost.migrations.redis.compare import Around, Verdict, agree, essence, is_made_of, judge, kept_differences
-from outpost.migrations.redis.context import Context, shown
+from outpost.migrations.redis.compare import Around, agree, essence, is_made_of, judge, kept_differences
+from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.families import NEW_KINDS, Kind, Named, Sorted, Sorter, meant, old_of
+from outpost.migrations.redis.findings import Findings
 from outpost.migrations.redis.reading import Stored, exist_many, listed_many, read, read_many, stored
-from outpost.migrations.report import Check
-
-_TOLD = 20
 
 
-@dataclass
-class Found:
-    """What comparing has brought to light so far, for one check."""
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared.
 
-    name: str
-    compared: int = 0
-    different: int = 0
-    differences: list[str] = field(default_factory=list[str])
-
-    def differs(self, key: bytes, how: str) -> None:
-        self.different += 1
-        if len(self.differences) < _TOLD:
-            self.differences.append(f"{shown(key)} {how}")
-
-    def check(self, scale: float, note: str = "", repair: str = "") -> Check:
-        """Return what was found.
-
-        Args:
-            scale: For how many records there are each one compared stands.
-        """
-        return Check(
-            name=self.name,
-            compared=self.compared,
-            population=round(self.compared * scale),
-            different=self.different,
-            differences=self.differences,
-            note=note,
-            repair=repair if self.different else "",
-        )
-
-
-class Comparison:
-    """Compares keys, page by page, and adds up."""
-
-    def __init__(self, context: Context, *, done: set[int], ours: bool, aside: set[bytes], whole: bool) -> None:
-        """Args:
+    Attributes:
         done: The migrations that are recorded as applied.
         ours: The first of them was applied by this tool.
         aside: Keys in quarantine, which are left out.
         whole: The pages hold every record there is.
+    """
+
+    done: frozenset[int]
+    ours: bool
+    aside: frozenset[bytes]
+    whole: bool = False
+
+
+class Comparer(Protocol):
+    """Compares pages of keys.
+
+    Attributes:
+        findings: Of all pages so far.
+    """
+
+    findings: Findings
+
+    async def page(self, keys: Sequence[bytes]) -> None:
+        """Compare what lies under keys with what it was made from, or became.
+
+        Raises:
+            RedisError: It could not be read.
         """
-        self.copies = Found("redis/001_hash_tags: old records and their new ones")
-        self.times = Found("redis/002_timestamps: times of tenants and destinations")
-        self.entities = Found("redis/003_entity: what records say they are")
-        self.verdicts: dict[Verdict, int] = {"equal": 0, "changed": 0, "deleted": 0, "unknown": 0, "different": 0}
-        self.counterparts = 0
-        self.digest = 0
+        ...
+
+
+class Comparison:
+    """A `Comparer`."""
+
+    def __init__(self, context: Context, scope: Scope) -> None:
+        self.findings = Findings()
         self._context = context
         self._names = context.names
-        self._done = done
-        self._ours = ours
-        self._aside = aside
-        self._both_are_here = whole and 1 in done and not context.keys.prefix
+        self._done = scope.done
+        self._ours = scope.ours
+        self._aside = scope.aside
+        self._both_are_here = scope.whole and 1 in scope.done and not context.keys.prefix
         self._sorter = Sorter(self._names, old=not context.keys.prefix)
 
     async def page(self, keys: Sequence[bytes]) -> None:
@@ -100,7 +91,7 @@ class Comparison:
                 pass
 
     async def _old(self, old: Sequence[Named]) -> None:
-        self.copies.compared += len(old)
+        self.findings.copies.compared += len(old)
         names = self._names
         new = list(map(names.new_of, old))
         before, after, listed = await asyncio.gather(
@@ -111,8 +102,8 @@ class Comparison:
         for named, key, old_record, new_record, there in zip(old, new, before, after, listed, strict=True):
             exact = is_made_of(named, old_record, new_record)
             if there and (exact or agree(named, old_record, new_record)):
-                self.counterparts += 1
-                self.verdicts["equal"] += 1
+                self.findings.counterparts += 1
+                self.findings.verdicts["equal"] += 1
             else:
                 await self._judge(meant(named.key, old_record.fields, names, old=True) or named)
             if self._both_are_here and new_record.exists and named.is_plain and self._are_read_together(named.key, key):
@@ -128,16 +119,16 @@ class Comparison:
             _holds(redis.send("HEXISTS", names.old_summary(named.tenant), named.destination)),
             _holds(redis.send("HEXISTS", names.summary(named.tenant), named.destination)),
         )
-        self.counterparts += new_record.exists
+        self.findings.counterparts += new_record.exists
         around = Around(tenant_exists=bool(tenant), listed_before=before, listed_now=now, ours=self._ours)
         verdict, how = judge(named, old_record, new_record, around)
         if old_record.large and new_record.large and old_record.length == new_record.length:
             verdict, how = "equal", ""
         elif old_record.large and (named.kind is Kind.OLD_SUMMARY or (verdict == "different" and new_record.exists)):
             verdict, how = "changed", ""  # its fields were not read, so they could not be compared
-        self.verdicts[verdict] += 1
+        self.findings.verdicts[verdict] += 1
         if verdict == "different":
-            self.copies.differs(new, how)
+            self.findings.copies.differs(new, how)
 
     async def _new(self, found: Sorted) -> None:
         kinds = {
@@ -171,11 +162,11 @@ class Comparison:
         Args:
             exact: It is known to be what the migrations make of its old one.
         """
-        self.digest ^= _number(key, essence(record, is_summary=kind is Kind.SUMMARY))
+        self.findings.digest ^= _number(key, essence(record, is_summary=kind is Kind.SUMMARY))
         if kind is Kind.SUMMARY or not record.fields:
             return
-        self.times.compared += 2 in self._done
-        self.entities.compared += 3 in self._done
+        self.findings.times.compared += 2 in self._done
+        self.findings.entities.compared += 3 in self._done
         if not exact:
             self._examine(key, record, kind)
 
@@ -184,11 +175,11 @@ class Comparison:
         _, times, entity = MIGRATIONS
         if 2 in self._done:
             if not times.is_done(record.fields, kind):
-                self.times.differs(key, "holds a time that is not in milliseconds")
+                self.findings.times.differs(key, "holds a time that is not in milliseconds")
             for how in kept_differences(record.fields):
-                self.times.differs(key, how)
+                self.findings.times.differs(key, how)
         if 3 in self._done and not entity.is_done(record.fields, kind):
-            self.entities.differs(key, f"does not say that it is a {kind.value}")
+            self.findings.entities.differs(key, f"does not say that it is a {kind.value}")
 
     async def _listed(self, old: Sequence[Named]) -> Sequence[bool]:
         """Say of each destination whether the new summary names it; true of other records."""

@@ -1,5 +1,6 @@
 """What every part of the line needs: the server, how keys are named, and who runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,14 @@ class Context:
 
     Attributes:
         across: Keys lie in slots that may be on different servers, so no script sees two of them unless they share one.
+        connect: Returns one more client for the same Redis; can be pickled, so that other processes connect too. None
+            where no other process may.
     """
 
     redis: Redis
     keys: ToolKeys
     across: bool
+    connect: Callable[[], Redis] | None = None
 
     @property
     def names(self) -> Names:

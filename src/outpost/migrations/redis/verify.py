@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,8 +14,10 @@ from outpost.migrations.redis import survey
 from outpost.migrations.redis.books import books_from
 from outpost.migrations.redis.catalogue import MIGRATIONS
 from outpost.migrations.redis.compare import Verdict
-from outpost.migrations.redis.comparison import Comparison
+from outpost.migrations.redis.comparing_processes import ComparingProcesses, Job, processes
+from outpost.migrations.redis.comparison import Comparer, Comparison, Scope
 from outpost.migrations.redis.context import Context
+from outpost.migrations.redis.findings import Findings
 from outpost.migrations.redis.node_pass import first_of
 from outpost.migrations.redis.quarantine import RedisQuarantine
 from outpost.migrations.redis.state import StateStore, state_of
@@ -22,6 +25,9 @@ from outpost.migrations.report import Check, MigrationState
 
 _PAGES = 6
 """Compared side by side: the server reads some while others are judged."""
+
+_LARGE = 100_000
+"""Keys from which on comparing is worth processes of its own."""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,43 +52,50 @@ class Verifier:
         self._quarantine = RedisQuarantine(context)
 
     async def verify(self, request: VerifyRequest, states: Sequence[MigrationState]) -> Sequence[Check]:
-        comparison = await self._comparison(whole=request.full)
-        old = not self._context.keys.prefix
+        scope = await self._scope(whole=request.full)
+        async with self._comparer(scope, large=request.full and await self._is_large()) as comparer:
+            scale = await self._compare(request, comparer)
+        findings = comparer.findings
+        checks = [_applied(states), *await self._books()]
+        if 1 in scope.done:
+            checks.append(self._copies(findings, scale, full=request.full))
+        for number, found in ((2, findings.times), (3, findings.entities)):
+            if number in scope.done:
+                checks.append(found.check(scale))
+        if request.full:
+            await self._keep(checks, findings)
+        return [*checks, *await self._cleaned()]
+
+    async def _compare(self, request: VerifyRequest, comparer: Comparer) -> float:
+        """Have all pages compared; return for how many records there are each one compared stands."""
         scale = 1.0
         room = asyncio.Semaphore(_PAGES)
         try:
             async with asyncio.TaskGroup() as group:
-                async for keys, each_is_one_of in self._chosen(request, old=old):
+                async for keys, each_is_one_of in self._chosen(request, old=not self._context.keys.prefix):
                     scale = each_is_one_of
                     await room.acquire()
-                    group.create_task(comparison.page(keys)).add_done_callback(lambda _: room.release())
+                    group.create_task(comparer.page(keys)).add_done_callback(lambda _: room.release())
         except BaseExceptionGroup as errors:
             raise first_of(errors) from None
-        checks = [_applied(states), *await self._books()]
-        if 1 in await self._done():
-            checks.append(self._copies(comparison, scale, full=request.full))
-        for number, found in ((2, comparison.times), (3, comparison.entities)):
-            if number in await self._done():
-                checks.append(found.check(scale))
-        if request.full:
-            await self._keep(checks, comparison)
-        return [*checks, *await self._cleaned()]
+        return scale
 
     async def bookkeeping(self) -> Check:
         """Compare what is recorded as applied with a few of the records: releases have recorded it falsely."""
-        comparison = await self._comparison()
+        comparison = Comparison(self._context, await self._scope())
         portion = await survey.first(self._context, 500, old=not self._context.keys.prefix)
         await comparison.page(portion.keys[:1_000])
+        findings = comparison.findings
         false: list[str] = []
-        if self._falsely_applied(comparison):
+        if findings.falsely_applied:
             false.append("001_hash_tags is recorded as applied, but no old record has a new one")
-        for found, name in ((comparison.times, "002_timestamps"), (comparison.entities, "003_entity")):
+        for found, name in ((findings.times, "002_timestamps"), (findings.entities, "003_entity")):
             if found.different:
                 false.append(f"{name} is recorded as applied, but {found.differences[0]}")
         names = " ".join(self._context.keys.state(text.partition(" ")[0]) for text in false)
         return Check(
             name="redis: what is recorded as applied",
-            compared=comparison.copies.compared + comparison.times.compared,
+            compared=findings.copies.compared + findings.times.compared,
             population=portion.population,
             different=len(false),
             differences=false,
@@ -105,23 +118,32 @@ class Verifier:
         for start in range(0, len(portion.keys), 1_000):
             yield portion.keys[start : start + 1_000], scale
 
-    async def _comparison(self, *, whole: bool = False) -> Comparison:
+    def _comparer(self, scope: Scope, *, large: bool) -> AbstractAsyncContextManager[Comparer]:
+        context, count = self._context, processes()
+        if context.connect is None or not large or count < 2:
+            return nullcontext(Comparison(context, scope))
+        job = Job(connect=context.connect, keys=context.keys, across=context.across, scope=scope)
+        return ComparingProcesses(job, count=count)
+
+    async def _is_large(self) -> bool:
+        sizes: list[int] = await asyncio.gather(*(node.send("DBSIZE") for node in await self._context.redis.nodes()))
+        return sum(sizes) >= _LARGE
+
+    async def _scope(self, *, whole: bool = False) -> Scope:
         recorded = await self._states.read()
-        aside = {key for _, key in await self._quarantine.entries()}
-        return Comparison(
-            self._context,
+        return Scope(
             done=await self._done(),
             ours=bool(recorded["001_hash_tags"].get("run")),
-            aside=aside,
+            aside=frozenset(key for _, key in await self._quarantine.entries()),
             whole=whole,
         )
 
-    async def _done(self) -> set[int]:
+    async def _done(self) -> frozenset[int]:
         recorded = await self._states.read()
         states = {
             each.number: state_of(each, recorded[each.name], prefix=self._context.keys.prefix) for each in MIGRATIONS
         }
-        return {number for number, state in states.items() if state.state == "applied"}
+        return frozenset(number for number, state in states.items() if state.state == "applied")
 
     async def _books(self) -> Sequence[Check]:
         recorded = await self._states.read()
@@ -139,8 +161,8 @@ class Verifier:
             )
         ]
 
-    def _copies(self, comparison: Comparison, scale: float, *, full: bool) -> Check:
-        counts = comparison.verdicts
+    def _copies(self, findings: Findings, scale: float, *, full: bool) -> Check:
+        counts = findings.verdicts
         words: dict[Verdict, str] = {
             "changed": "changed since",
             "deleted": "deleted since",
@@ -148,17 +170,14 @@ class Verifier:
         }
         notes = [f"{counts[word]:,} {text}" for word, text in words.items() if counts[word]]
         if full:
-            notes.append(f"digest of all new records {comparison.digest:032x}")
-        if self._falsely_applied(comparison):
-            comparison.copies.different += counts["unknown"]
-            comparison.copies.differences.append("no old record has a new one: 001 is recorded as applied, but is not")
+            notes.append(f"digest of all new records {findings.digest:032x}")
+        if findings.falsely_applied:
+            findings.copies.different += counts["unknown"]
+            findings.copies.differences.append("no old record has a new one: 001 is recorded as applied, but is not")
         repair = f"redis-cli DEL {self._context.keys.state('001_hash_tags')}, then: outpost migrate apply"
-        return comparison.copies.check(scale, "; ".join(notes), repair)
+        return findings.copies.check(scale, "; ".join(notes), repair)
 
-    def _falsely_applied(self, comparison: Comparison) -> bool:
-        return comparison.verdicts["unknown"] > 0 and comparison.counterparts == 0
-
-    async def _keep(self, checks: Sequence[Check], comparison: Comparison) -> None:
+    async def _keep(self, checks: Sequence[Check], findings: Findings) -> None:
         """Note the result beside the data, where `cleanup` looks for it; a server that refuses writes keeps none."""
         store = await self._context.hash(self._context.keys.store)
         different = sum(check.different for check in checks)
@@ -166,7 +185,7 @@ class Verifier:
             at=datetime.now(UTC),
             different=different,
             run=store.get("changed_by", ""),
-            digest=f"{comparison.digest:032x}",
+            digest=f"{findings.digest:032x}",
         )
         # It changes no record, so it needs no lease; it writes as the newest run.
         newest = int(await self._context.redis.command("GET", self._context.keys.fence) or 0)

@@ -58,6 +58,16 @@ class GeneralSettings(Section, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = ""
+    allow_lost_credentials: Annotated[
+        bool,
+        Key(
+            "ALLOW_LOST_CREDENTIALS",
+            "allow_lost_credentials",
+            "Says that the secret which stored credentials were sealed with is lost for good: destinations whose "
+            "credentials do not open fail on record and can be given new ones, instead of waiting for that secret. "
+            "Take it away when most have been.",
+        ),
+    ] = False
     migrations_gate: Annotated[
         MigrationsGate,
         Key(

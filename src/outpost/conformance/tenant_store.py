@@ -11,7 +11,7 @@ import pytest
 from outpost.conformance.builders import ONE, START, START_MILLISECOND, TENANT, TWO, a_record
 from outpost.conformance.paging import walk_there_and_back
 from outpost.domain.errors import DestinationExists, DestinationLimitReached, NotFound, ValidationFailed
-from outpost.domain.identifiers import TenantId
+from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.domain.tenant import StringMap, TenantOverview
 from outpost.ports.paging import Direction, Page, PageRequest, Position
 from outpost.ports.tenant_store import DestinationRecord, TenantQuery, TenantRecords
@@ -391,6 +391,38 @@ class TenantRecordsConformance:
 
         assert await records.records(TENANT) == ()
         assert await records.records(OTHER) == (a_record(ONE, tenant_id=OTHER, metadata={"changed": "yes"}),)
+
+    async def test_a_sample_is_of_what_is_sealed_for_destinations_that_are_there(self, records: TenantRecords) -> None:
+        for tenant_id in (TENANT, OTHER):
+            await records.put_tenant(tenant_id, {}, now=START)
+            for id_ in (ONE, TWO):
+                sealed = f"{tenant_id} {id_}".encode()
+                await self.add(records, a_record(id_, tenant_id=tenant_id, credentials=sealed))
+        await records.delete_record(OTHER, TWO, now=START)
+
+        sample = await records.sealed_sample(100)
+
+        assert sorted(sample) == [b"acme des_1", b"acme des_2", b"umbrella des_1"]
+
+    async def test_a_sample_is_no_larger_than_asked_for(self, records: TenantRecords) -> None:
+        await records.put_tenant(TENANT, {}, now=START)
+        everything: set[bytes] = set()
+        for number in range(30):
+            everything.add(sealed := f"sealed {number}".encode())
+            await records.add_record(a_record(DestinationId(f"des_{number}"), credentials=sealed), limit=30)
+
+        sample = await records.sealed_sample(10)
+
+        assert len(sample) == len(set(sample)) == 10
+        assert set(sample) <= everything
+
+    async def test_of_nothing_a_sample_is_empty(self, records: TenantRecords) -> None:
+        assert list(await records.sealed_sample(10)) == []
+        await records.put_tenant(TENANT, {}, now=START)
+        await self.add(records, a_record(ONE))
+        await records.delete_tenant(TENANT, now=START)
+
+        assert list(await records.sealed_sample(10)) == []
 
     async def test_a_write_is_seen_by_reads_that_start_after_it_among_others(self, records: TenantRecords) -> None:
         """Reads that run all the time must not bring back what was there before."""

@@ -238,7 +238,8 @@ class CannotUnseal(OutpostError):
     def __init__(self, thing: str) -> None:
         super().__init__(
             f"{thing} cannot be decrypted: check that AES_ENCRYPTION_SECRET is what it was when they were stored; "
-            "if it is, they are damaged: delete the destination and create it anew"
+            "if it is, they are damaged: delete the destination and create it anew; if that secret is lost for good, "
+            "set ALLOW_LOST_CREDENTIALS=true"
         )
 
 

@@ -48,9 +48,9 @@ class TenantStore(DestinationsByTenant, Protocol):
     are not found. Instants come back in milliseconds.
 
     Every method raises StoreUnavailable when the store cannot be used. Those that return destinations raise
-    CannotUnseal when the key is wrong: no secret has opened yet. One secret that does not open where others did is
-    damaged, and spoils its own destination only: it says `secrets_lost`. A change that leaves it so leaves what is
-    stored of its secrets as it is.
+    CannotUnseal for one whose secrets do not open while the key is doubted: it opens less than half of what was stored
+    before. Where it opens more, such a secret is damaged, and spoils its own destination only: it says `secrets_lost`.
+    A change that leaves it so leaves what is stored of its secrets as it is.
     """
 
     async def put_tenant(self, tenant_id: TenantId, metadata: StringMap, *, now: datetime) -> tuple[Tenant, bool]:
@@ -139,3 +139,11 @@ class TenantRecords(Protocol):
     ) -> DestinationRecord | None: ...
 
     async def delete_record(self, tenant_id: TenantId, destination_id: DestinationId, *, now: datetime) -> bool: ...
+
+    async def sealed_sample(self, most: int) -> Sequence[bytes]:
+        """Return the sealed credentials of up to `most` destinations, old and new ones alike.
+
+        Quick however much is stored: it looks at a bounded part. Where few are stored among much else, or few are left
+        of many, it may find none of them.
+        """
+        ...

@@ -19,7 +19,6 @@ import msgspec
 
 from outpost.clients.redis import Redis
 from outpost.config.settings import Settings
-from outpost.crypto import Sealer
 from outpost.destinations.registry import Registry
 from outpost.domain.identifiers import id_minter
 from outpost.migrations.redis.catalogue import READER
@@ -45,9 +44,17 @@ from outpost.stores.claims.keys import ScopedNames
 from outpost.stores.claims.redis import RedisClaims
 from outpost.stores.presence.redis import RedisPresence
 from outpost.stores.tenant.redis import RedisTenantRecords
-from outpost.stores.tenant.sealed import SealedTenantStore
 from outpost.wiring.log_store import LogParts, open_log
-from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, queue_probe, retention_workers, tenants_probe
+from outpost.wiring.parts import (
+    ApiParts,
+    Parts,
+    lane_limits,
+    log_probe,
+    open_tenants,
+    queue_probe,
+    retention_workers,
+    tenants_probe,
+)
 from outpost.wiring.providers import open_registry
 from outpost.wiring.publish_queue import publish_workers
 from outpost.wiring.queues import Queues, open_queues
@@ -110,7 +117,6 @@ async def _open_road(stack: AsyncExitStack, settings: Settings, clock: Clock, lo
     redis = redis_client(settings.redis, name="outpost")
     stack.push_async_callback(redis.aclose)
     prefix = key_prefix(settings)
-    sealer = Sealer(settings.general.aes_encryption_secret)
     claims = RedisClaims(redis, prefix=prefix)
     names = ScopedNames(settings.pipeline.publish_dedup_scope)
     retries = retry_schedule(settings, clock, redis)
@@ -136,7 +142,7 @@ async def _open_road(stack: AsyncExitStack, settings: Settings, clock: Clock, lo
     )
     return _Road(
         redis=redis,
-        tenants=SealedTenantStore(RedisTenantRecords(redis, prefix=prefix), sealer),
+        tenants=await open_tenants(settings, RedisTenantRecords(redis, prefix=prefix)),
         registry=await stack.enter_async_context(open_registry(settings)),
         claims=claims,
         names=names,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from outpost.clients.sqlite import Database, DatabaseBusy, FileLock
 from outpost.config.settings import Settings
-from outpost.crypto import Sealer
 from outpost.domain.errors import ConfigurationError
 from outpost.domain.identifiers import id_minter
 from outpost.pipeline.deliver import Deliverer
@@ -21,9 +20,8 @@ from outpost.ports.clock import Clock
 from outpost.stores.ledger.sqlite import open_ledger
 from outpost.stores.log.sqlite import SQLiteLogStore
 from outpost.stores.sqlite_errors import store_errors
-from outpost.stores.tenant.sealed import SealedTenantStore
 from outpost.stores.tenant.sqlite import SQLiteTenantRecords
-from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, retention_workers, tenants_probe
+from outpost.wiring.parts import ApiParts, Parts, lane_limits, log_probe, open_tenants, retention_workers, tenants_probe
 from outpost.wiring.providers import open_registry
 from outpost.wiring.publish_queue import publish_workers
 from outpost.workers.supervisor import Worker
@@ -42,7 +40,7 @@ async def open_embedded(settings: Settings, clock: Clock) -> AsyncGenerator[Part
         _lock(stack, path)
         with store_errors():
             database = await stack.enter_async_context(Database(path))
-        tenants = SealedTenantStore(SQLiteTenantRecords(database), Sealer(settings.general.aes_encryption_secret))
+        tenants = await open_tenants(settings, SQLiteTenantRecords(database))
         log = SQLiteLogStore(database)
         ledger = await open_ledger(
             database,

@@ -421,3 +421,47 @@ async def until_available(call: Callable[[], Awaitable[object]]) -> None:
             return
         except StoreUnavailable:
             continue
+
+
+# --- a sample of what is sealed
+
+
+async def test_a_sample_passes_over_what_is_no_destination(redis: Redis, records: RedisTenantRecords) -> None:
+    await with_destinations(records, ONE)
+    await redis.command("SET", destination_key("text"), "no hash")
+    await redis.command("HSET", destination_key("odd"), "id", "odd")
+    strange = TenantId("a}:destination:b")
+    await records.put_tenant(strange, {}, now=START)
+    await records.add_record(a_record(ONE, tenant_id=strange, credentials=b"strange"), limit=20)
+
+    assert sorted(await records.sealed_sample(100)) == sorted([a_record().credentials, b"strange"])
+
+
+async def test_a_sample_looks_at_a_bounded_number_of_keys(
+    redis: Redis, records: RedisTenantRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_FEWEST", "_MOST"):
+        monkeypatch.setattr(f"outpost.clients.redis.scan.{name}", 10)
+    monkeypatch.setattr("outpost.stores.tenant.redis_sample._LOOKED_AT", 50)
+    await asyncio.gather(*(redis.command("SET", f"claim:{number}", "") for number in range(2_000)))
+    nodes = await redis.nodes()
+    for node in nodes:
+        await node.command("CONFIG", "RESETSTAT")
+
+    assert list(await records.sealed_sample(100)) == []
+
+    for node in nodes:
+        stats = await node.command("INFO", "commandstats")
+        (scans,) = [line for line in stats.splitlines() if line.startswith(b"cmdstat_scan:")]
+        assert int(scans.split(b"calls=")[1].split(b",")[0]) <= 6
+
+
+async def test_where_scanning_is_not_permitted_a_sample_is_empty(single: Redis, redis_server: RedisServer) -> None:
+    await with_destinations(RedisTenantRecords(single), ONE)
+    await single.command("ACL", "SETUSER", "noscan", "on", ">letmein", "~*", "&*", "+@all", "-scan")
+    options = RedisOptions(port=redis_server.port, username="noscan", password="letmein")
+    try:
+        async with RedisClient(options) as redis:
+            assert list(await RedisTenantRecords(redis).sealed_sample(100)) == []
+    finally:
+        await single.command("ACL", "DELUSER", "noscan")

@@ -1,5 +1,6 @@
 """Tenants and destinations in this process's memory, for tests and trials."""
 
+import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -82,6 +83,10 @@ class MemoryTenantRecords:
             return False
         self._store(tenant_id, kept)
         return True
+
+    async def sealed_sample(self, most: int) -> Sequence[bytes]:
+        sealed = [record.credentials for records in self._records.values() for record in records]
+        return random.sample(sealed, min(most, len(sealed)))
 
     def _overview(self, tenant: Tenant) -> TenantOverview:
         return overview(tenant, [record.topics for record in self._records.get(tenant.id, ())])

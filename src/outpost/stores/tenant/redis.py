@@ -29,6 +29,7 @@ from outpost.stores.tenant.redis_keys import TenantKeys
 from outpost.stores.tenant.redis_listing import TenantListing
 from outpost.stores.tenant.redis_reading import RecordReader, decoded
 from outpost.stores.tenant.redis_record import instant_of, write_record, write_summary_of
+from outpost.stores.tenant.redis_sample import sealed_sample
 from outpost.stores.tenant.redis_scripts import (
     ADD_DESTINATION,
     CHANGE_DESTINATION,
@@ -157,6 +158,10 @@ class RedisTenantRecords:
         with _errors():
             deleted = await self._redis.run(DELETE_DESTINATION, keys, [id_, to_milliseconds(now), TOMBSTONE_SECONDS])
         return bool(deleted)
+
+    async def sealed_sample(self, most: int) -> Sequence[bytes]:
+        with _errors():
+            return await sealed_sample(self._redis, self._keys, most)
 
 
 @contextmanager

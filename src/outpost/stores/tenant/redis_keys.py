@@ -27,8 +27,11 @@ class TenantKeys:
         self._start = f"{prefix}tenant:{{".encode()
         self.index = f"{prefix}outpost:tenants".encode()
         self.complete = f"{prefix}outpost:tenants:complete".encode()
-        self.every_tenant = re.sub(rb"([*?\[\]\\])", rb"\\\1", self._start) + b"*}:tenant"
+        escaped = re.sub(rb"([*?\[\]\\])", rb"\\\1", self._start)
+        self.every_tenant = escaped + b"*}:tenant"
         """A pattern for SCAN. It also selects destinations whose id ends in `}:tenant`."""
+        self.every_destination = escaped + b"*}:destination:*"
+        """A pattern for SCAN. It also selects what else belongs to tenants whose id holds `}:destination:`."""
 
     def tenant(self, tenant_id: TenantId) -> bytes:
         return b"%s%s}:tenant" % (self._start, tenant_id.encode())

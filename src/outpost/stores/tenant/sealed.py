@@ -3,7 +3,6 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from outpost.domain.errors import CannotUnseal
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.domain.tenant import StringMap, Tenant, TenantOverview
 from outpost.ports.tenant_store import DestinationRecord, TenantPage, TenantQuery, TenantRecords
+from outpost.stores.tenant.key_trial import KeyTrial
 
 _logger = logging.getLogger(__name__)
 
@@ -35,19 +35,30 @@ class SealedTenantStore:
     Each secret is opened once: while a record stays as it is, the same `Destination` object is returned, so that
     others may remember what they derive from it by its identity.
 
-    A key that has opened one secret is the right one, and a secret that it does not open is damaged. Until then the key
-    is doubted: a wrong one must not make deliveries fail that the right one could have sent.
+    A secret that a right key does not open is damaged. Until the key is known to be right (see key_trial.py) it is
+    doubted: a wrong one must not make deliveries fail that the right one could have sent.
 
     Args:
+        allow_lost: What does not open is damaged, whatever the key opens.
         tenants_in_memory: Of how many tenants the opened destinations are kept, the last used ones.
     """
 
-    def __init__(self, records: TenantRecords, sealer: Sealer, *, tenants_in_memory: int = 50_000) -> None:
+    def __init__(
+        self, records: TenantRecords, sealer: Sealer, *, allow_lost: bool = False, tenants_in_memory: int = 50_000
+    ) -> None:
         self._records = records
         self._sealer = sealer
+        self._key = KeyTrial(records, sealer, trusted=allow_lost)
         self._limit = tenants_in_memory
         self._opened: OrderedDict[TenantId, _Opened] = OrderedDict()
-        self._has_unsealed = False
+
+    async def try_key(self) -> None:
+        """Find out early whether the key is right; a line in the log says if it is not.
+
+        Raises:
+            StoreUnavailable: It could not be tried now; it is before anything is sealed.
+        """
+        await self._key.before_sealing()
 
     async def put_tenant(self, tenant_id: TenantId, metadata: StringMap, *, now: datetime) -> tuple[Tenant, bool]:
         return await self._records.put_tenant(tenant_id, metadata, now=now)
@@ -62,6 +73,7 @@ class SealedTenantStore:
         return await self._records.tenants(query)
 
     async def add_destination(self, destination: Destination, *, limit: int) -> None:
+        await self._key.before_sealing()
         await self._records.add_record(self._seal(destination), limit=limit)
 
     async def destination(self, tenant_id: TenantId, destination_id: DestinationId) -> Destination | None:
@@ -71,13 +83,20 @@ class SealedTenantStore:
     async def destinations(self, tenant_id: TenantId) -> Sequence[Destination]:
         records = await self._records.records(tenant_id)
         opened = self._already_open(tenant_id, records)
-        return self._open_all(tenant_id, records) if opened is None else opened
+        if opened is not None:
+            return opened
+        try:
+            return self._open_all(tenant_id, records)
+        except CannotUnseal:
+            if not await self._key.judged(records):
+                raise
+        return self._open_all(tenant_id, records)
 
     async def change_destination(
         self, tenant_id: TenantId, destination_id: DestinationId, change: Callable[[Destination], Destination]
     ) -> Destination | None:
         def change_record(record: DestinationRecord) -> DestinationRecord:
-            changed = change(self._read(record, (record,)))
+            changed = change(self._read(record))
             sealed = self._seal(changed)
             if not changed.secrets_lost:
                 return sealed
@@ -85,10 +104,14 @@ class SealedTenantStore:
                 sealed, credentials=record.credentials, delivery_metadata=record.delivery_metadata
             )
 
-        if not self._has_unsealed:  # by its other destinations the key may prove to be the right one
-            await self.destinations(tenant_id)
-        changed = await self._records.change_record(tenant_id, destination_id, change_record)
-        return None if changed is None else self._read(changed, (changed,))
+        await self._key.before_sealing()
+        try:
+            changed = await self._records.change_record(tenant_id, destination_id, change_record)
+        except CannotUnseal:
+            if not await self._key.judged(await self._records.records(tenant_id)):
+                raise
+            changed = await self._records.change_record(tenant_id, destination_id, change_record)
+        return None if changed is None else self._read(changed)
 
     async def delete_destination(self, tenant_id: TenantId, destination_id: DestinationId, *, now: datetime) -> bool:
         return await self._records.delete_record(tenant_id, destination_id, now=now)
@@ -106,7 +129,7 @@ class SealedTenantStore:
         destinations: list[Destination] = []
         for record in records:
             pair = known.get(record.id)
-            destinations.append(pair[1] if pair is not None and pair[0] == record else self._read(record, records))
+            destinations.append(pair[1] if pair is not None and pair[0] == record else self._read(record))
         opened = _Opened(records, tuple(destinations))
         self._opened[tenant_id] = opened
         self._opened.move_to_end(tenant_id)
@@ -114,15 +137,15 @@ class SealedTenantStore:
             self._opened.popitem(last=False)
         return opened.destinations
 
-    def _read(self, record: DestinationRecord, siblings: _Records) -> Destination:
+    def _read(self, record: DestinationRecord) -> Destination:
         """Return a destination, without what is damaged of its secrets."""
         try:
             return self._open(record)
         except CannotUnseal:
-            if not self._key_fits(siblings):
+            if not self._key.is_right:
                 raise
             _logger.error(
-                "the secrets of destination %s of tenant %s are damaged, as others can be decrypted; "
+                "the secrets of destination %s of tenant %s cannot be decrypted and count as lost; "
                 "its deliveries fail until it is given new credentials",
                 record.id,
                 record.tenant_id,
@@ -133,14 +156,6 @@ class SealedTenantStore:
                 delivery_metadata=self._unsealed_or_empty(record.delivery_metadata),
                 secrets_lost=True,
             )
-
-    def _key_fits(self, records: _Records) -> bool:
-        for record in records:
-            if self._has_unsealed:
-                break
-            with suppress(CannotUnseal):
-                self._open(record)
-        return self._has_unsealed
 
     def _open(self, record: DestinationRecord) -> Destination:
         try:
@@ -162,9 +177,7 @@ class SealedTenantStore:
     def _unsealed(self, value: bytes | None) -> StringMap:
         if value is None:
             return {}
-        opened = self._sealer.open(value)
-        self._has_unsealed = True
-        return read_string_map(opened)
+        return read_string_map(self._sealer.open(value))
 
     def _seal(self, destination: Destination) -> DestinationRecord:
         return DestinationRecord(

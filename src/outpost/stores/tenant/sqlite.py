@@ -5,6 +5,7 @@ again; the row then starts anew under the same key.
 """
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from outpost.clients.sqlite import Database
-from outpost.codec import from_milliseconds, to_milliseconds, write_string_map
+from outpost.codec import from_milliseconds, to_milliseconds, write_json, write_string_map
 from outpost.domain.errors import DestinationExists, DestinationLimitReached, NotFound, OutpostError
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.domain.tenant import StringMap, Tenant, TenantOverview
@@ -47,6 +48,10 @@ UPDATE destinations
    SET deleted_at = ?, topics = '[]', filter = NULL, config = '{}', credentials = x'', delivery_metadata = NULL,
        metadata = '{}'
  WHERE tenant_key = ? AND deleted_at IS NULL"""
+
+_SEALED = """
+SELECT credentials FROM destinations
+ WHERE key IN (SELECT value FROM json_each(?)) AND deleted_at IS NULL"""
 
 
 class SQLiteTenantRecords:
@@ -120,6 +125,10 @@ class SQLiteTenantRecords:
             return done.rowcount == 1
 
         return await self._write(tenant_id, delete)
+
+    async def sealed_sample(self, most: int) -> Sequence[bytes]:
+        with store_errors():
+            return await self._database.read(lambda connection: _sealed_sample(connection, most))
 
     async def _load(self, tenant_id: TenantId) -> Records:
         def query(connection: sqlite3.Connection) -> Records:
@@ -206,3 +215,10 @@ def _change_record(
     changed = msgspec.structs.replace(changed, id=stored.id, tenant_id=stored.tenant_id)
     connection.execute(_STORE_RECORD, (_tenant_key(connection, tenant_id), *to_row(changed)))
     return changed
+
+
+def _sealed_sample(connection: sqlite3.Connection, most: int) -> list[bytes]:
+    """Look at rows drawn by their keys, which have no gaps: what is deleted stays as a row."""
+    (last,) = connection.execute("SELECT coalesce(max(key), 0) FROM destinations").fetchone()
+    keys = random.sample(range(1, last + 1), min(most, last))
+    return [row[0] for row in connection.execute(_SEALED, (write_json(keys),))]

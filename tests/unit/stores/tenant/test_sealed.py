@@ -1,5 +1,6 @@
 """Secrets are sealed below and clear above, and each is opened once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -217,9 +218,7 @@ async def test_new_secrets_mend_a_damaged_destination_and_leave_what_is_whole(
     assert await store.destination(TENANT, ONE) == a_destination(ONE, credentials={"secret": "new"})
 
 
-async def test_the_key_is_known_by_what_it_opened_for_another_tenant(
-    records: MemoryTenantRecords, sealer: Sealer
-) -> None:
+async def test_the_key_is_known_by_what_it_opens_of_other_tenants(records: MemoryTenantRecords, sealer: Sealer) -> None:
     store = SealedTenantStore(records, sealer)
     other = TenantId("umbrella")
     await records.put_tenant(other, {}, now=START)
@@ -227,12 +226,115 @@ async def test_the_key_is_known_by_what_it_opened_for_another_tenant(
     await store.add_destination(a_destination(tenant_id=other), limit=10)
     await _break(records, ONE)
 
-    with pytest.raises(CannotUnseal):
-        await store.destinations(TENANT)
-    await store.destinations(other)
     (damaged,) = await store.destinations(TENANT)
 
     assert damaged.secrets_lost
+
+
+async def test_what_a_wrong_key_sealed_itself_does_not_make_it_the_right_one(
+    store: SealedTenantStore, records: MemoryTenantRecords
+) -> None:
+    await store.add_destination(a_destination(ONE), limit=10)
+    stranger = SealedTenantStore(records, Sealer("another secret"))
+    other = TenantId("umbrella")
+    await records.put_tenant(other, {}, now=START)
+    for number in range(3):
+        await stranger.add_destination(a_destination(DestinationId(f"new_{number}"), tenant_id=other), limit=10)
+    assert len(await stranger.destinations(other)) == 3
+
+    with pytest.raises(CannotUnseal):
+        await stranger.destinations(TENANT)
+    with pytest.raises(CannotUnseal):
+        await stranger.change_destination(TENANT, ONE, lambda each: each)
+    assert await store.destinations(TENANT) == (a_destination(ONE),)
+
+
+async def test_nor_does_the_little_that_an_earlier_process_sealed_with_it(
+    store: SealedTenantStore, records: MemoryTenantRecords
+) -> None:
+    """It is most of what is stored that tells, when a process with a wrong key is started again."""
+    for number in range(5):
+        await store.add_destination(a_destination(DestinationId(f"old_{number}")), limit=10)
+    await SealedTenantStore(records, Sealer("another secret")).add_destination(a_destination(ONE), limit=10)
+    stranger = SealedTenantStore(records, Sealer("another secret"))
+    await stranger.try_key()
+
+    assert await stranger.change_destination(TENANT, ONE, lambda each: each) == a_destination(ONE)
+    with pytest.raises(CannotUnseal):
+        await stranger.destinations(TENANT)
+
+
+async def test_a_wrong_key_that_came_first_to_an_empty_store_is_found_out_by_what_the_others_seal(
+    store: SealedTenantStore, records: MemoryTenantRecords
+) -> None:
+    stranger = SealedTenantStore(records, Sealer("another secret"))
+    await stranger.try_key()
+    other = TenantId("umbrella")
+    await records.put_tenant(other, {}, now=START)
+    await stranger.add_destination(a_destination(tenant_id=other), limit=10)
+    for number in range(3):
+        await store.add_destination(a_destination(DestinationId(f"right_{number}")), limit=10)
+
+    with pytest.raises(CannotUnseal):
+        await stranger.destinations(TENANT)
+
+
+async def test_the_log_says_once_which_setting_is_wrong(
+    store: SealedTenantStore, records: MemoryTenantRecords, caplog: pytest.LogCaptureFixture
+) -> None:
+    for destination_id in (ONE, TWO):
+        await store.add_destination(a_destination(destination_id), limit=10)
+    await store.try_key()
+    assert not caplog.records
+    stranger = SealedTenantStore(records, Sealer("another secret"))
+
+    await stranger.try_key()
+    for _ in range(3):
+        await stranger.try_key()
+        with pytest.raises(CannotUnseal):
+            await stranger.destinations(TENANT)
+
+    (line,) = caplog.records
+    assert line.levelname == "ERROR"
+    assert "AES_ENCRYPTION_SECRET opens 0 of 2 stored credentials" in line.getMessage()
+    assert "ALLOW_LOST_CREDENTIALS" in line.getMessage()
+
+
+async def test_where_the_operator_says_that_the_old_key_is_lost_all_can_be_mended(
+    store: SealedTenantStore, records: MemoryTenantRecords
+) -> None:
+    for destination_id in (ONE, TWO):
+        await store.add_destination(a_destination(destination_id), limit=10)
+    anew = SealedTenantStore(records, Sealer("a new secret"), allow_lost=True)
+
+    def mended(lost: Destination) -> Destination:
+        return msgspec.structs.replace(lost, credentials={"secret": "new"}, secrets_lost=False)
+
+    assert [each.secrets_lost for each in await anew.destinations(TENANT)] == [True, True]
+    await anew.change_destination(TENANT, ONE, mended)
+    one, two = await anew.destinations(TENANT)
+
+    assert (one.secrets_lost, one.credentials) == (False, {"secret": "new"})
+    assert two.secrets_lost
+
+
+async def test_where_no_sample_is_found_the_tenants_others_tell(sealer: Sealer) -> None:
+    """As where a few destinations lie among millions of other keys."""
+
+    class Sparse(MemoryTenantRecords):
+        async def sealed_sample(self, most: int) -> Sequence[bytes]:
+            return ()
+
+    records = Sparse()
+    await records.put_tenant(TENANT, {}, now=START)
+    store = SealedTenantStore(records, sealer)
+    for destination_id in (ONE, TWO):
+        await store.add_destination(a_destination(destination_id), limit=10)
+    await _break(records, ONE)
+
+    with pytest.raises(CannotUnseal):
+        await SealedTenantStore(records, Sealer("another secret")).destinations(TENANT)
+    assert (await store.destinations(TENANT))[0].secrets_lost
 
 
 async def test_what_opens_and_is_no_map_of_texts_is_damaged(

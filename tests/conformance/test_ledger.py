@@ -12,6 +12,7 @@ from outpost.clients.sqlite import Database
 from outpost.conformance.ledger import START, LedgerConformance, LedgerHarness
 from outpost.domain.attempt import Attempt
 from outpost.domain.event import Event
+from outpost.domain.retry_policy import RetryPolicy
 from outpost.ports.log_store import AttemptQuery
 from outpost.ports.paging import PageRequest
 from outpost.stores.ledger.memory import MemoryLedger
@@ -56,7 +57,11 @@ class TestSQLiteLedger(LedgerConformance):
 
             async def reopen() -> SQLiteLedger:
                 return await open_ledger(
-                    database, clock=lambda: now[0], duplicate_window=timedelta(hours=1), backlog_limit=_LIMIT
+                    database,
+                    clock=lambda: now[0],
+                    duplicate_window=timedelta(hours=1),
+                    backlog_limit=_LIMIT,
+                    longest_wait=RetryPolicy().longest_wait,
                 )
 
             async def dropped() -> dict[str, int]:

@@ -33,8 +33,13 @@ def clock(tmp_path: Path) -> Clock:
 
 
 @pytest.fixture
-async def outpost(tmp_path: Path, clock: Clock) -> AsyncIterator[OutpostProcess]:
-    settings = {"CLOCK_SHIFT": str(clock.file), "RETRY_SCHEDULE": "1800"}
+def retry_schedule() -> str:
+    return "1800"
+
+
+@pytest.fixture
+async def outpost(tmp_path: Path, clock: Clock, retry_schedule: str) -> AsyncIterator[OutpostProcess]:
+    settings = {"CLOCK_SHIFT": str(clock.file), "RETRY_SCHEDULE": retry_schedule}
     program = (sys.executable, "-P", shifted_clock.__file__)
     async with OutpostProcess(tmp_path, settings, program=program) as outpost:
         await outpost.migrate()
@@ -48,7 +53,7 @@ async def _publish(outpost: OutpostProcess) -> None:
 
 
 async def _publish_and_fail(outpost: OutpostProcess, receiver: Receiver) -> None:
-    """Leave one delivery that waits half an hour for its retry."""
+    """Leave one delivery that waits for its retry."""
     receiver.answer("/flaky", 500)
     await outpost.destination("acme", receiver.url("/flaky"))
     await _publish(outpost)
@@ -82,3 +87,16 @@ async def test_a_clock_set_back_stops_no_delivery_and_loses_no_retry(
     await receiver.until(3, "/flaky")
     await outpost.until_settled()
     assert outpost.rows("SELECT count(*) FROM attempts WHERE status = 'success'") == [(2,)]
+
+
+@pytest.mark.parametrize("retry_schedule", ["3"])
+async def test_a_clock_set_back_makes_no_retry_wait_longer(
+    outpost: OutpostProcess, clock: Clock, receiver: Receiver
+) -> None:
+    await _publish_and_fail(outpost, receiver)
+
+    clock.shift(-_HOUR)
+
+    await receiver.until(2, "/flaky")
+    await outpost.until_settled()
+    assert outpost.rows("SELECT attempt_number, status FROM attempts") == [(1, "failed"), (2, "success")]

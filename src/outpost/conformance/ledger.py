@@ -29,7 +29,8 @@ class LedgerWithQueue(Ledger, DeliveryQueue, Protocol):
 class LedgerHarness:
     """A driver under test.
 
-    The tenants `acme` and `umbrella` exist, each with the destinations `des_1` and `des_2`.
+    The tenants `acme` and `umbrella` exist, each with the destinations `des_1` and `des_2`. Retries are planned as
+    `RetryPolicy()` says.
 
     Attributes:
         now: What the driver's clock tells; tests move it.
@@ -334,6 +335,51 @@ class LedgerConformance:
             await harness.ledger.request_retry(TENANT, EventId("nope"), ONE)
         with pytest.raises(NotFound):
             await harness.ledger.request_retry(TenantId("umbrella"), EventId("evt_1"), ONE)
+
+    async def test_after_the_clock_was_set_back_a_retry_waits_no_longer_than_its_delay(
+        self, harness: LedgerHarness
+    ) -> None:
+        leased = await self.accept_one(harness)
+        await harness.ledger.settle_many([a_settlement(leased, retry_at=START + timedelta(seconds=30))])
+        now = harness.now[0] = START - timedelta(hours=1)
+
+        await harness.ledger.move_up(now=now)
+
+        assert await harness.ledger.next_due() == {LANE_ONE: now + timedelta(seconds=30)}
+
+    async def test_after_the_clock_was_set_back_what_had_to_wait_for_nothing_is_due(
+        self, harness: LedgerHarness
+    ) -> None:
+        await harness.ledger.accept_many([an_acceptance("evt_1", to=(ONE,), lease=False)])
+        await harness.ledger.accept_many([an_acceptance("evt_2", to=(TWO,), lease=False)])
+        await harness.ledger.request_retry(TENANT, EventId("evt_2"), TWO)
+        now = harness.now[0] = START - timedelta(hours=1)
+
+        await harness.ledger.move_up(now=now)
+
+        assert await harness.ledger.next_due() == {LANE_ONE: now, LaneKey(TENANT, TWO): now}
+
+    async def test_what_is_planned_by_the_present_clock_is_not_moved(self, harness: LedgerHarness) -> None:
+        due_at = START + timedelta(seconds=30)
+        await harness.ledger.settle_many([a_settlement(await self.accept_one(harness), retry_at=due_at)])
+
+        for seconds in (0, 10, 60):
+            await harness.ledger.move_up(now=START + timedelta(seconds=seconds))
+
+        assert await harness.ledger.next_due() == {LANE_ONE: due_at}
+
+    async def test_a_clock_that_was_set_back_between_two_runs_delays_no_first_attempt(
+        self, harness: LedgerHarness
+    ) -> None:
+        if harness.restart is None:
+            pytest.skip("this driver keeps nothing across a restart")
+        leased = await self.accept_one(harness)
+        harness.now[0] = START - timedelta(hours=1)
+
+        reopened = await harness.restart()
+
+        (claimed,) = (await reopened.claim(LANE_ONE, limit=10, now=harness.now[0])).tasks
+        assert claimed.task == leased.task
 
     async def test_after_a_crash_every_leased_task_waits_again(self, harness: LedgerHarness) -> None:
         if harness.restart is None:

@@ -42,6 +42,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         delay = self._delay(step)
         return min(delay + delay * (self.jitter * chance), LONGEST_DELAY) if self.jitter else delay
 
+    def longest_wait(self, attempt_number: int) -> timedelta:
+        """Return how long attempt `attempt_number` may have to wait, from when it is planned."""
+        if attempt_number <= 1:
+            return timedelta()
+        delay = self.delay_after(attempt_number - 1, chance=1.0)
+        return LONGEST_DELAY if delay is None else delay  # planned when more retries were allowed
+
     def _delay(self, step: int) -> timedelta:
         if self.schedule:
             return min(self.schedule[step - 1], LONGEST_DELAY)

@@ -18,7 +18,7 @@ Three rules:
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from outpost.domain.errors import StoreCorrupted, Unavailable
 from outpost.domain.identifiers import DestinationId, TenantId
 from outpost.pipeline.alarms import Alarms
 from outpost.pipeline.lane import Backlog, Lane
+from outpost.pipeline.patience import patiently
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import DeliveryQueue, LaneKey
 from outpost.ports.ledger import LeasedTask, Settlement
@@ -99,7 +100,7 @@ class Lanes:
         self._ready = 0
         self._ready_bytes = 0
         self._starved: set[Lane] = set()
-        self._alarms = Alarms(self._is_due, clock=clock)
+        self._alarms = Alarms(self._is_due, clock=clock, on_set_back=self._clock_was_set_back)
         self._deliveries: dict[asyncio.Task[Settlement | Postponed], Lane] = {}
         self._ended: list[tuple[Lane, Settlement]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -338,6 +339,20 @@ class Lanes:
             lane.due_at = None
             lane.stored_due = True
             self._claim_if_room(lane)
+
+    def _clock_was_set_back(self, by: timedelta) -> None:
+        if self._queue is not None:
+            _logger.warning("the clock was set back; what waits is planned anew", extra={"fields": {"by": str(by)}})
+            self._own(self._plan_anew(self._queue))
+
+    async def _plan_anew(self, queue: DeliveryQueue) -> None:
+        async def plan() -> Mapping[LaneKey, datetime]:
+            await queue.move_up(now=self._clock())
+            return await queue.next_due()
+
+        what = "planning waiting deliveries anew"
+        for key, due_at in (await patiently(what, plan, meanwhile="they wait longer than they need")).items():
+            self.tasks_wait(key, due_at)
 
     # --- owning what runs
 

@@ -52,6 +52,16 @@ class DeliveryQueue(Protocol):
         """
         ...
 
+    async def move_up(self, *, now: datetime) -> None:
+        """Let no task wait longer from `now` than it had to when it was planned: the clock was set back since.
+
+        Those that had to wait for nothing are due at `now`. Safe to repeat: none is made due too early.
+
+        Raises:
+            StoreUnavailable: They wait as before.
+        """
+        ...
+
     def depth(self) -> int:
         """Return how many tasks exist, waiting and leased."""
         ...

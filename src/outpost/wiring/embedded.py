@@ -42,18 +42,20 @@ async def open_embedded(settings: Settings, clock: Clock) -> AsyncGenerator[Part
             database = await stack.enter_async_context(Database(path))
         tenants = await open_tenants(settings, SQLiteTenantRecords(database))
         log = SQLiteLogStore(database)
+        retry_policy = settings.retry.policy()
         ledger = await open_ledger(
             database,
             clock=clock,
             duplicate_window=timedelta(seconds=settings.pipeline.publish_idempotency_key_ttl),
             backlog_limit=settings.pipeline.backlog_limit,
+            longest_wait=retry_policy.longest_wait,
         )
         registry = await stack.enter_async_context(open_registry(settings))
         matcher = Matcher()
         deliverer = Deliverer(
             tenants=tenants,
             senders=registry,
-            retry_policy=settings.retry.policy(),
+            retry_policy=retry_policy,
             mint_attempt_id=id_minter(settings.id_style, settings.ids.attempt_prefix),
             clock=clock,
         )

@@ -64,3 +64,16 @@ def test_without_jitter_chance_changes_nothing() -> None:
 
 def test_with_jitter_a_delay_ends_at_the_longest() -> None:
     assert RetryPolicy(schedule=(LONGEST_DELAY,), jitter=1.0).delay_after(1, chance=1.0) == LONGEST_DELAY
+
+
+@pytest.mark.parametrize(("attempt", "wait"), [(1, 0), (2, 30), (3, 60)])
+def test_an_attempt_waits_no_longer_than_the_delay_after_the_one_before(attempt: int, wait: int) -> None:
+    assert RetryPolicy().longest_wait(attempt) == timedelta(seconds=wait)
+
+
+def test_the_longest_wait_has_all_of_the_jitter() -> None:
+    assert RetryPolicy(jitter=0.2).longest_wait(2) == timedelta(seconds=36)
+
+
+def test_an_attempt_past_the_last_may_have_been_planned_by_a_longer_schedule() -> None:
+    assert RetryPolicy(max_retries=0).longest_wait(2) == LONGEST_DELAY

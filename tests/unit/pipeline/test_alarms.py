@@ -16,8 +16,12 @@ class Timers:
     """Stands in for an event loop: it keeps the timer that is set, and the test lets it go off."""
 
     def __init__(self) -> None:
+        self.now = 1000.0
         self.seconds: float | None = None
         self._call: Callable[[], None] | None = None
+
+    def time(self) -> float:
+        return self.now
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> "Timers":
         assert self.seconds is None, "two timers at once"
@@ -37,7 +41,12 @@ class Timers:
 class World:
     def __init__(self) -> None:
         self.clock, self.timers, self.rung = SetClock(START), Timers(), list[tuple[str, datetime]]()
-        self.alarms = Alarms[str](lambda item, due_at: self.rung.append((item, due_at)), clock=self.clock)
+        self.set_back = list[timedelta]()
+        self.alarms = Alarms[str](
+            lambda item, due_at: self.rung.append((item, due_at)),
+            clock=self.clock,
+            on_set_back=self.set_back.append,
+        )
 
     def start(self) -> None:
         self.alarms.start(cast(Any, self.timers))
@@ -110,6 +119,37 @@ def test_a_clock_that_is_set_back_rings_later_and_not_never(world: World) -> Non
     assert len(world.rung) == 1
 
 
+def test_a_clock_that_is_set_back_is_told_of_once_and_by_how_much(world: World) -> None:
+    world.set("item", 3600)
+    world.clock.advance(hours=-1, seconds=5)
+    world.timers.now += 5
+
+    world.timers.go_off()
+    world.clock.advance(seconds=5)
+    world.timers.now += 5
+    world.timers.go_off()
+
+    assert world.set_back == [timedelta(hours=1)]
+
+
+def test_a_clock_that_was_set_back_while_nothing_waited_is_told_of_once_something_does(world: World) -> None:
+    world.clock.advance(hours=-1)
+    assert world.set_back == []
+
+    world.set("item", 1)
+
+    assert world.set_back == [timedelta(hours=1)]
+
+
+def test_setting_back_a_clock_that_was_set_forward_counts_and_a_little_does_not(world: World) -> None:
+    world.set("item", 10_000)
+    for seconds in (3600, -1, -3599):
+        world.clock.advance(seconds=seconds)
+        world.timers.go_off()
+
+    assert world.set_back == [timedelta(hours=1)]
+
+
 def test_what_is_past_rings_at_once(world: World) -> None:
     world.set("item", -10)
 
@@ -118,7 +158,9 @@ def test_what_is_past_rings_at_once(world: World) -> None:
 
 def test_items_of_one_instant_ring_together_and_are_never_compared(world: World) -> None:
     instant = START + timedelta(seconds=1)
-    alarms = Alarms[object](lambda item, due_at: world.rung.append(("", due_at)), clock=world.clock)
+    alarms = Alarms[object](
+        lambda item, due_at: world.rung.append(("", due_at)), clock=world.clock, on_set_back=world.set_back.append
+    )
     alarms.start(cast(Any, Timers()))
     for _ in range(3):
         alarms.set(object(), instant)
@@ -158,7 +200,7 @@ def test_an_item_that_sets_another_when_it_rings_is_heard(world: World) -> None:
         if item == "first":
             alarms.set("second", due_at + timedelta(seconds=1))
 
-    alarms = Alarms[str](ring, clock=world.clock)
+    alarms = Alarms[str](ring, clock=world.clock, on_set_back=world.set_back.append)
     alarms.start(cast(Any, world.timers))
     alarms.set("first", START)
     world.timers.go_off()
@@ -171,7 +213,7 @@ def test_an_item_that_sets_another_when_it_rings_is_heard(world: World) -> None:
 
 async def test_a_real_loop_rings_in_time() -> None:
     world, rung = World(), asyncio.Event()
-    alarms = Alarms[str](lambda item, due_at: rung.set(), clock=world.clock)
+    alarms = Alarms[str](lambda item, due_at: rung.set(), clock=world.clock, on_set_back=world.set_back.append)
     alarms.start(asyncio.get_running_loop())
 
     alarms.set("item", START)

@@ -15,9 +15,11 @@ from outpost.domain.errors import StoreCorrupted, StoreUnavailable
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId
 from outpost.pipeline.lanes import LaneLimits, Lanes
+from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import Claim, LaneKey
 from outpost.ports.ledger import LeasedTask, Settlement
 from outpost.stores.ledger.memory import MemoryLedger
+from tests.support.clock import SetClock
 
 SLOW, QUICK = DestinationId("slow"), DestinationId("quick")
 
@@ -86,22 +88,32 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def lanes_over(ledger: MemoryLedger, deliveries: Deliveries, limits: LaneLimits | None = None) -> Lanes:
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def lanes_over(
+    ledger: MemoryLedger, deliveries: Deliveries, limits: LaneLimits | None = None, clock: Clock = utc_now
+) -> Lanes:
     return Lanes(
         queue=ledger,
         deliver=deliveries.deliver,
         settle=deliveries.settle,
-        clock=lambda: datetime.now(UTC),
+        clock=clock,
         limits=limits or LaneLimits(),
     )
 
 
 @asynccontextmanager
 async def running_lanes(
-    deliveries: Deliveries, *, limits: LaneLimits | None = None, ledger: MemoryLedger | None = None
+    deliveries: Deliveries,
+    *,
+    limits: LaneLimits | None = None,
+    ledger: MemoryLedger | None = None,
+    clock: Clock = utc_now,
 ) -> AsyncIterator[tuple[Lanes, MemoryLedger]]:
-    ledger = ledger or MemoryLedger(log=_NoLog(), clock=lambda: datetime.now(UTC))
-    lanes = lanes_over(ledger, deliveries, limits)
+    ledger = ledger or MemoryLedger(log=_NoLog(), clock=clock)
+    lanes = lanes_over(ledger, deliveries, limits, clock)
     owner = asyncio.create_task(lanes.run())
     await settled()
     try:
@@ -408,3 +420,41 @@ async def test_stopping_starts_nothing_new_and_waits_for_what_is_in_flight() -> 
 
     assert len(deliveries.started) == 1
     assert lanes.may_lease(TENANT, [QUICK]) == frozenset()
+
+
+async def test_what_is_stored_goes_on_after_the_clock_was_set_back() -> None:
+    deliveries, clock = Deliveries(), SetClock(START)
+    async with running_lanes(deliveries, clock=clock) as (lanes, ledger):
+        await ledger.accept_many([an_acceptance("stored", to=(QUICK,), lease=False)])
+        clock.advance(hours=-1)
+
+        lanes.tasks_wait(LaneKey(TENANT, QUICK), START)
+
+        await deliveries.until(1)
+
+
+class _Away(MemoryLedger):
+    """It is away when it is asked to move up what waits, a few times."""
+
+    refusals = 3
+
+    async def move_up(self, *, now: datetime) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise StoreUnavailable("memory", "away")
+        await super().move_up(now=now)
+
+
+@pytest.mark.usefixtures("no_pauses")
+async def test_what_waits_is_planned_anew_however_often_the_store_is_away() -> None:
+    deliveries, clock = Deliveries(), SetClock(START)
+    ledger = _Away(log=_NoLog(), clock=clock)
+    async with running_lanes(deliveries, ledger=ledger, clock=clock) as (lanes, _):
+        await ledger.accept_many([an_acceptance("stored", to=(QUICK,), lease=False)])
+        clock.advance(hours=-1)
+
+        lanes.tasks_wait(LaneKey(TENANT, QUICK), START)
+
+        await deliveries.until(1)
+
+    assert ledger.refusals == 0

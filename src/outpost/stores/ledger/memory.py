@@ -1,6 +1,6 @@
 """The ledger and the delivery queue in memory, for tests: the same promises but durability."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -13,9 +13,12 @@ from outpost.domain.delivery import DeliveryTask, DropReason
 from outpost.domain.errors import BacklogFull, NotFound
 from outpost.domain.event import Event
 from outpost.domain.identifiers import DestinationId, EventId, TenantId
+from outpost.domain.retry_policy import RetryPolicy
 from outpost.ports.clock import Clock
 from outpost.ports.delivery_queue import Claim, LaneKey
 from outpost.ports.ledger import Acceptance, Accepted, LeasedTask, Settlement
+
+_AS_USUAL = RetryPolicy()
 
 
 class EventLog(Protocol):
@@ -43,11 +46,13 @@ class MemoryLedger:
         clock: Clock,
         duplicate_window: timedelta = timedelta(hours=1),
         backlog_limit: int = 1_000_000,
+        longest_wait: Callable[[int], timedelta] = _AS_USUAL.longest_wait,
     ) -> None:
         self._log = log
         self._clock = clock
         self._duplicate_window = duplicate_window
         self._backlog_limit = backlog_limit
+        self._longest_wait = longest_wait
         self._keys = count(1)
         self._tasks: dict[int, _Row] = {}
         self._events: dict[tuple[TenantId, EventId], tuple[Event, datetime]] = {}
@@ -149,6 +154,12 @@ class MemoryLedger:
                 lane = _lane(row.task)
                 earliest[lane] = min(earliest.get(lane, row.due_at), row.due_at)
         return earliest
+
+    async def move_up(self, *, now: datetime) -> None:
+        for row in self._tasks.values():
+            if not row.leased:
+                latest = now if row.task.manual else now + self._longest_wait(row.task.attempt_number)
+                row.due_at = min(row.due_at, _whole_milliseconds(latest))
 
     def depth(self) -> int:
         return len(self._tasks)

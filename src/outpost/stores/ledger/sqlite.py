@@ -12,7 +12,7 @@ never given twice within a run: a late settlement cannot hit another task. `leas
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from typing import NamedTuple
@@ -70,6 +70,9 @@ _LAST_NUMBER = """
         SELECT max(attempt_number) FROM tasks WHERE event_key = :event AND destination_key = :destination
         AND (lease <> 0 OR manual = 1))
 """
+_WAIT_LONG = "SELECT DISTINCT attempt_number, manual FROM tasks WHERE lease = 0 AND due_at > ?"
+_MOVE_UP = "UPDATE tasks SET due_at = ? WHERE lease = 0 AND attempt_number = ? AND manual = ? AND due_at > ?"
+_DUE_AT_ONCE = "UPDATE tasks SET due_at = ? WHERE due_at > ? AND (attempt_number = 1 OR manual = 1)"
 _REPLACE_WAITING = """
     DELETE FROM tasks WHERE event_key = :event AND destination_key = :destination AND lease = 0 AND manual = 0
 """
@@ -103,6 +106,7 @@ class SQLiteLedger:
         clock: Clock,
         duplicate_window: timedelta,
         backlog_limit: int,
+        longest_wait: Callable[[int], timedelta],
     ) -> None:
         self._database = database
         self._run = run
@@ -111,6 +115,7 @@ class SQLiteLedger:
         self._clock = clock
         self._duplicate_window = duplicate_window
         self._backlog_limit = backlog_limit
+        self._longest_wait = longest_wait
         self._tenant_keys: dict[TenantId, int] = {}
         self._destination_keys: dict[LaneKey, int] = {}
 
@@ -322,6 +327,16 @@ class SQLiteLedger:
             rows = await self._database.read(lambda connection: connection.execute(_LANES).fetchall())
         return {LaneKey(tenant, destination): from_milliseconds(due) for tenant, destination, due in rows}
 
+    async def move_up(self, *, now: datetime) -> None:
+        with store_errors():
+            await self._database.write(lambda connection: self._move_up(connection, now), is_long=True)
+
+    def _move_up(self, connection: sqlite3.Connection, now: datetime) -> None:
+        for attempt_number, manual in connection.execute(_WAIT_LONG, (to_milliseconds(now),)).fetchall():
+            latest = now if manual else now + self._longest_wait(attempt_number)
+            due_at = to_milliseconds(latest)
+            connection.execute(_MOVE_UP, (due_at, attempt_number, manual, due_at))
+
     def depth(self) -> int:
         return self._depth
 
@@ -362,13 +377,19 @@ class _Keys(NamedTuple):
 
 
 async def open_ledger(
-    database: Database, *, clock: Clock, duplicate_window: timedelta, backlog_limit: int
+    database: Database,
+    *,
+    clock: Clock,
+    duplicate_window: timedelta,
+    backlog_limit: int,
+    longest_wait: Callable[[int], timedelta],
 ) -> SQLiteLedger:
     """Start a run: end the leases of every earlier one and count keys on from theirs.
 
     Args:
         duplicate_window: How long a publisher's event id is remembered.
         backlog_limit: Tasks, waiting and in flight, past which nothing is accepted.
+        longest_wait: Returns how long the attempt of a number may have to wait, from when it is planned.
 
     Raises:
         StoreUnavailable, StoreCorrupted: The file cannot be used.
@@ -378,6 +399,7 @@ async def open_ledger(
     def start(connection: sqlite3.Connection) -> tuple[int, _Keys, int]:
         run = connection.execute("INSERT INTO runs (started_at) VALUES (?)", (now,)).lastrowid or 0
         connection.execute("UPDATE tasks SET lease = 0 WHERE lease <> 0")
+        connection.execute(_DUE_AT_ONCE, (now, now))  # the clock was set back since they were accepted
         (depth,) = connection.execute("SELECT count(*) FROM tasks").fetchone()
         return run, _Keys(*(_counter(connection, table) for table in _Keys._fields)), depth
 
@@ -391,6 +413,7 @@ async def open_ledger(
         clock=clock,
         duplicate_window=duplicate_window,
         backlog_limit=backlog_limit,
+        longest_wait=longest_wait,
     )
 
 

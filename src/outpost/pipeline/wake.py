@@ -58,14 +58,16 @@ class RetryMonitor:
                 await self._sleep(due.next_due)
 
     async def _sleep(self, next_due: datetime | None) -> None:
-        """Return once something is due, or may be."""
-        wakes_at = min(next_due or _NEVER, self._clock() + self._longest_sleep)
+        """Return once something is due, or may be; after the longest sleep also if the clock is set back meanwhile."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self._longest_sleep / timedelta(seconds=1)
+        wakes_at = next_due or _NEVER
         while True:
             self._planned.clear()
             wakes_at = min(wakes_at, self._earliest_planned or _NEVER)
             seconds = max((wakes_at - self._clock()) / timedelta(seconds=1), _SHORTEST_SLEEP)
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout_at(min(loop.time() + seconds, latest)):
                     await self._planned.wait()
             except TimeoutError:
                 return

@@ -305,6 +305,23 @@ async def test_what_another_process_planned_is_found_after_the_longest_sleep(roa
         await sleeper.steps.until("retries.settle_many")
 
 
+async def test_a_clock_that_is_set_back_makes_no_monitor_sleep_longer(road: MemoryRoad) -> None:
+    sleeper, set_back = Sleeper(), timedelta()
+    longest = timedelta(milliseconds=300)
+    await sleeper.plan(None, "soon", milliseconds=200)
+    monitor = running(road, schedule=sleeper.watched, clock=lambda: now() - set_back, longest_sleep=longest)
+    async with monitor as awake:
+        await sleeper.steps.until("retries.take_due")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        set_back = HOUR
+        await sleeper.plan(awake, "late", milliseconds=3_600_000)
+
+        await sleeper.steps.until("retries.settle_many")
+
+    assert [task.event.id for task in sent(road)] == ["soon"]
+
+
 async def test_two_monitors_send_each_retry_once(road: MemoryRoad) -> None:
     plans = [a_plan(f"evt_{number}", event=an_event(f"evt_{number}")) for number in range(150)]
     await road.schedule.schedule_many(plans)

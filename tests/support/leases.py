@@ -36,6 +36,7 @@ class MemoryLease:
 
     async def take(self, token: str) -> bool:
         self._call("take")
+        self._beat_at = min(self._beat_at, self.clock)
         stale = self.clock - self._beat_at > Timings().stale
         if self.token not in (None, token) and not stale:
             return False

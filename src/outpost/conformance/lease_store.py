@@ -112,6 +112,27 @@ class LeaseStoreConformance:
 
         assert not await harness.other.take(TWO)
 
+    async def test_a_clock_that_was_set_back_makes_nobody_wait_for_a_dead_holder(self, harness: LeaseHarness) -> None:
+        owner = this_process()
+        await harness.lease.take(owner.token)
+        await harness.lease.introduce(owner, 1)
+        await harness.age(-3600)
+
+        assert not await harness.other.take(TWO)
+        await harness.age(91)
+
+        assert await harness.other.take(TWO)
+
+    async def test_a_clock_that_was_set_back_costs_no_living_holder_its_lock(self, harness: LeaseHarness) -> None:
+        owner = this_process()
+        await harness.lease.take(owner.token)
+        await harness.lease.introduce(owner, 1)
+        await harness.age(-3600)
+
+        for _ in range(3):
+            assert not await harness.other.take(TWO)
+            assert await harness.lease.beat(owner.token, None) is not None
+
     async def test_the_fence_only_grows(self, harness: LeaseHarness) -> None:
         assert await harness.lease.fence() == 0
         await harness.lease.raise_fence(5)

@@ -55,7 +55,11 @@ class LeaseStore(Protocol):
     def store(self) -> str: ...
 
     async def take(self, token: str) -> bool:
-        """Take the lock if it is free, or if its holder is one of ours and stale; say whether it is now ours."""
+        """Take the lock if it is free, or if its holder is one of ours and stale; say whether it is now ours.
+
+        A heartbeat ahead of the store's clock, which was set back since, counts as one of now: so a holder that is dead
+        is stale soon, and one that is alive has time for the next.
+        """
         ...
 
     async def fence(self) -> int:

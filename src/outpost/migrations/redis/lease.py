@@ -63,6 +63,13 @@ if redis.call('hget', KEYS[1], 'value') ~= ARGV[1] then return 0 end
 redis.call('pexpire', KEYS[1], ARGV[3])
 return redis.call('hset', KEYS[1], 'heartbeat', redis.call('time')[1], 'progress', ARGV[2])
 """)
+_NO_BEAT_AHEAD = Script("""
+local now = redis.call('time')[1]
+if redis.call('hget', KEYS[1], 'value') ~= ARGV[1] then return 0 end
+if tonumber(redis.call('hget', KEYS[1], 'heartbeat')) <= tonumber(now) then return 0 end
+redis.call('hset', KEYS[1], 'heartbeat', now)
+return 1
+""")
 _STEER = Script("""
 local text = redis.call('get', KEYS[1])
 local asked = text and cjson.decode(text)
@@ -118,6 +125,8 @@ class RedisLease:
             held_by, found = holder
             if held_by == token:
                 return True  # taken before, and the answer was lost
+            if found.alive:
+                await self._redis.run(_NO_BEAT_AHEAD, [self._owner], [held_by])
             if found.foreign or found.alive:
                 return False
             return bool(await self._redis.run(_TAKE_OVER, [self._lock], [held_by, token, self._first_expiry]))

@@ -32,6 +32,8 @@ _TAKE = """
 UPDATE outpost_migration_lease
    SET token = $1, heartbeat_at = clock_timestamp(), owner = NULL, progress = NULL, steering = NULL
  WHERE token IS NULL OR token = $1 OR heartbeat_at < clock_timestamp() - make_interval(secs => $2)"""
+_NO_BEAT_AHEAD = """
+UPDATE outpost_migration_lease SET heartbeat_at = clock_timestamp() WHERE heartbeat_at > clock_timestamp()"""
 _FREE = """
 UPDATE outpost_migration_lease
    SET token = NULL, heartbeat_at = NULL, owner = NULL, progress = NULL, steering = NULL, fence = fence + $1
@@ -73,6 +75,7 @@ class PostgresLease:
             return False
         self._advisory[token] = lock
         try:
+            await self._write(_NO_BEAT_AHEAD)
             taken = await self._write(_TAKE, token, self._timings.stale) == 1
         except BaseException:
             await self._free_advisory(token)
@@ -176,6 +179,7 @@ class PostgresLease:
                 return False
             if not held.sign:
                 return True
+            await self._write(_NO_BEAT_AHEAD)
             row = await _read_row(connection)
             if row is not None and row.token is not None and sign(row.token) == held.sign:
                 evicted = row.heartbeat_age_seconds > self._timings.stale

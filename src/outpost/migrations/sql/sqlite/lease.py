@@ -19,6 +19,7 @@ _TAKE = """
 UPDATE outpost_migration_lease
    SET token = ?, heartbeat_at = ?, owner = NULL, progress = NULL, steering = NULL
  WHERE token IS NULL OR token = ? OR heartbeat_at < ?"""
+_NO_BEAT_AHEAD = "UPDATE outpost_migration_lease SET heartbeat_at = ? WHERE heartbeat_at > ?"
 _FREE = """
 UPDATE outpost_migration_lease
    SET token = NULL, heartbeat_at = NULL, owner = NULL, progress = NULL, steering = NULL, fence = fence + ?
@@ -46,6 +47,7 @@ class SQLiteLease:
 
     async def take(self, token: str) -> bool:
         now = time.time()
+        await self._write(_NO_BEAT_AHEAD, now, now)
         return await self._write(_TAKE, token, now, token, now - self._timings.stale) == 1
 
     async def fence(self) -> int:

@@ -5,8 +5,9 @@ where every call keeps all others waiting; `Pace` for SQL, where a batch keeps w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
+
+import msgspec
 
 from outpost.migrations.run import Limits
 
@@ -18,8 +19,7 @@ _MOST_PAGES = 8
 _LONGEST_REST = 1.0
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """What a store says of itself.
 
     Attributes:

@@ -11,7 +11,7 @@
 All but the last two say that the command was not executed.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from outpost.clients.redis.errors import (
     RedisConnectionLost,
@@ -23,30 +23,26 @@ from outpost.clients.redis.errors import (
 from outpost.clients.redis.slots import SLOTS
 
 
-@dataclass(frozen=True)
-class Moved:
+class Moved(msgspec.Struct, frozen=True):
     """`slot` belongs to the node at `address`, which is as the server writes it: see `parse_address`."""
 
     slot: int
     address: str
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """The node at `address` has the key, or may create it."""
 
     address: str
 
 
-@dataclass(frozen=True)
-class Later:
+class Later(msgspec.Struct, frozen=True):
     """Send again after a pause; first look at the map anew if `refresh`."""
 
     refresh: bool
 
 
-@dataclass(frozen=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True):
     """Tell the caller; look at the map anew if `refresh`."""
 
     refresh: bool = False

@@ -7,8 +7,9 @@ to it is long: there each page costs a round trip, and takes the server up to as
 import asyncio
 import math
 import time
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from outpost.clients.redis.interface import Node
 
@@ -18,8 +19,7 @@ _SECONDS = 2e-6
 """That a server needs to look at one key, about."""
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Some keys of a node.
 
     Attributes:

@@ -11,8 +11,9 @@ is left to the next pass.
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from outpost.clients.redis import Argument, slot_of
 from outpost.migrations.redis.calls import Call
@@ -24,8 +25,7 @@ from outpost.migrations.redis.work import Done, Task, odd_of
 _TRIES = 3
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(msgspec.Struct, frozen=True):
     """An old record as it was read.
 
     Attributes:
@@ -76,7 +76,7 @@ class AcrossWorker:
         for _ in range(_TRIES):
             seen = await self._read(old)
             if summary_done:
-                seen = [replace(each, other=Stored("none")) for each in seen]
+                seen = [msgspec.structs.replace(each, other=Stored("none")) for each in seen]
             self._task.pass_by("redis.read")
             usable = [each for each in seen if self._usable(each, done)]
             if self._task.run is not None:

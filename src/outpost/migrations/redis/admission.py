@@ -6,7 +6,8 @@ that would look as if the rest had been deleted.
 """
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from outpost.clients.redis import RedisError, RedisReplyError, Send, run_id_of
 
@@ -31,8 +32,7 @@ def came_back_empty(endpoint: str, before: int, now: int) -> CameBackEmpty:
     )
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(msgspec.Struct, frozen=True):
     run_id: str | None
     keys: int
 

@@ -1,14 +1,14 @@
 """One page of keys as calls of the upgrade script, a batch of records of one kind in each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from outpost.migrations.redis.families import Names, Sorted
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """What one call works on.
 
     Attributes:

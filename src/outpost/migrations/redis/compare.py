@@ -1,7 +1,6 @@
 """Decides whether an old record and its new one agree, and if not, whether that is as it should be. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import msgspec
@@ -29,8 +28,7 @@ _ADDED = frozenset((b"entity", *_KEPT_TIMES.values()))
 _encode = msgspec.msgpack.Encoder().encode
 
 
-@dataclass(frozen=True)
-class Around:
+class Around(msgspec.Struct, frozen=True):
     """What lies around a record and tells of its fate.
 
     Attributes:

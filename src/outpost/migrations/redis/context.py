@@ -1,8 +1,9 @@
 """What every part of the line needs: the server, how keys are named, and who runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from outpost.clients.redis import Argument, Redis
 from outpost.migrations.redis.families import Names
@@ -10,8 +11,7 @@ from outpost.migrations.redis.keys import ToolKeys
 from outpost.migrations.redis.scripts import script
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """A Redis and the deployment in it.
 
     Attributes:

@@ -11,9 +11,10 @@ all, are sorted without a look at the record; a record tells by its own `id` whi
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 _OF_TENANT = b":destination:"
 _LIST = b":destinations"
@@ -61,8 +62,7 @@ class Named(NamedTuple):
         return not _UNPLAIN.search(self.tenant + self.destination) and self.destination != b"destinations"
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(msgspec.Struct, frozen=True):
     """How the keys of the records are written; `prefix` is that of the deployment."""
 
     prefix: bytes = b""
@@ -101,17 +101,16 @@ class Names:
         return b"tenant:" + tenant + (b"" if rest == b":tenant" else rest)
 
 
-@dataclass
-class Sorted:
+class Sorted(msgspec.Struct):
     """The keys of one page, by kind; `unclear` ones need a look at the record."""
 
-    old_tenants: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    old_summaries: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    old_destinations: list[tuple[bytes, bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes, bytes]])
-    tenants: list[bytes] = field(default_factory=list[bytes])
-    destinations: list[bytes] = field(default_factory=list[bytes])
-    summaries: list[bytes] = field(default_factory=list[bytes])
-    unclear: list[bytes] = field(default_factory=list[bytes])
+    old_tenants: list[tuple[bytes, bytes]] = []
+    old_summaries: list[tuple[bytes, bytes]] = []
+    old_destinations: list[tuple[bytes, bytes, bytes]] = []
+    tenants: list[bytes] = []
+    destinations: list[bytes] = []
+    summaries: list[bytes] = []
+    unclear: list[bytes] = []
 
 
 class Sorter:

@@ -17,7 +17,7 @@ All start with the prefix of the deployment: `dp_001:`, or nothing without a dep
                                        hash     a large record on its way to its new key, in the same slot
 """
 
-from dataclasses import dataclass
+import msgspec
 
 
 def key_prefix(deployment_id: str) -> str:
@@ -25,8 +25,7 @@ def key_prefix(deployment_id: str) -> str:
     return f"{deployment_id}:" if deployment_id else ""
 
 
-@dataclass(frozen=True)
-class ToolKeys:
+class ToolKeys(msgspec.Struct, frozen=True):
     """The tool's keys of one deployment; `prefix` as of `key_prefix`."""
 
     prefix: str = ""

@@ -1,27 +1,26 @@
-"""The line of Redis migrations."""
+"""The line of Redis migrations.
+
+`apply` runs before every start of a server and mostly has nothing to do, so what a command works with is imported by
+the command: most of the time of such a run is the imports.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from outpost.clients.redis import RedisError, RedisReplyError
 from outpost.migrations.lease import LeaseStore
 from outpost.migrations.line import VerifyRequest
-from outpost.migrations.redis.apply import Applier
 from outpost.migrations.redis.books import books_from
 from outpost.migrations.redis.catalogue import MIGRATIONS
-from outpost.migrations.redis.cleanup import Cleanup
 from outpost.migrations.redis.context import Context
 from outpost.migrations.redis.errors import code_of
 from outpost.migrations.redis.failures import migration_error, translated
 from outpost.migrations.redis.history import History
 from outpost.migrations.redis.migration import Migration
-from outpost.migrations.redis.plan import Planner
-from outpost.migrations.redis.preflight import Need, preflight, refuse_unfit
 from outpost.migrations.redis.quarantine import RedisQuarantine
 from outpost.migrations.redis.sealed import Opens, opens_sample
 from outpost.migrations.redis.state import StateStore, state_of
-from outpost.migrations.redis.verify import Verifier
 from outpost.migrations.report import (
     Check,
     CleanupItem,
@@ -33,6 +32,11 @@ from outpost.migrations.report import (
     RunRecord,
 )
 from outpost.migrations.run import Run
+
+if TYPE_CHECKING:
+    from outpost.migrations.redis.cleanup import Cleanup
+    from outpost.migrations.redis.plan import Planner
+    from outpost.migrations.redis.verify import Verifier
 
 _T = TypeVar("_T")
 
@@ -67,8 +71,6 @@ class RedisLine:
         self._opens = opens
         self._states = StateStore(context)
         self._history = History(context)
-        self._verifier = Verifier(context)
-        self._cleanup = Cleanup(context, self._verifier)
 
     async def states(self) -> Sequence[MigrationState]:
         with translated():
@@ -95,7 +97,7 @@ class RedisLine:
         with translated():
             recorded = await self._states.read()
             left = await self.quarantine.entries()
-            preserved = await self._cleanup.preserved(recorded)
+            preserved = await self._cleanup().preserved(recorded)
             last_run = await self._history.last()
         books = [books_from(each.name, recorded[each.name]) for each in MIGRATIONS]
         return LineStatus(
@@ -113,7 +115,7 @@ class RedisLine:
     async def plan(self, *, quick: bool) -> Sequence[PlannedStep]:
         pending = await self._pending()
         with translated():
-            return await Planner(self._context).steps(pending, quick=quick)
+            return await self._planner().steps(pending, quick=quick)
 
     async def preflight(self) -> Sequence[Check]:
         with translated():
@@ -121,6 +123,9 @@ class RedisLine:
             return [*fitness, *await _if_permitted(self._bookkeeping(), otherwise=())]
 
     async def apply(self, run: Run, *, until: str | None) -> Sequence[MigrationState]:
+        from outpost.migrations.redis.apply import Applier
+        from outpost.migrations.redis.preflight import refuse_unfit
+
         with translated(run):
             if pending := await self._pending():  # another run may have ended before this one
                 refuse_unfit(await self._fitness(pending))
@@ -131,27 +136,29 @@ class RedisLine:
         return [each for each, state in zip(MIGRATIONS, await self.states(), strict=True) if not state.satisfied]
 
     async def _fitness(self, pending: Sequence[Migration]) -> Sequence[Check]:
+        from outpost.migrations.redis.preflight import Need, preflight
+
         need = Need(
-            growth_bytes=await _if_permitted(Planner(self._context).growth(pending), otherwise=0),
+            growth_bytes=await _if_permitted(self._planner().growth(pending), otherwise=0),
             scratch_key=self._context.keys.probe,
             opens_sample=await _if_permitted(opens_sample(self._context, self._opens), otherwise=None),
         )
         return await preflight(self._context.redis, need)
 
     async def _bookkeeping(self) -> Sequence[Check]:
-        return [await self._verifier.bookkeeping()]
+        return [await self._verifier().bookkeeping()]
 
     async def verify(self, request: VerifyRequest) -> Sequence[Check]:
         with translated():
-            return await self._verifier.verify(request, await self.states())
+            return await self._verifier().verify(request, await self.states())
 
     async def cleanup_plan(self) -> Sequence[CleanupItem]:
         with translated():
-            return await self._cleanup.plan()
+            return await self._cleanup().plan()
 
     async def cleanup(self, run: Run, *, force: bool) -> Sequence[CleanupItem]:
         with translated(run):
-            return await self._cleanup.remove(run, await self.states(), force=force)
+            return await self._cleanup().remove(run, await self.states(), force=force)
 
     async def history(self) -> Sequence[RunRecord]:
         with translated():
@@ -165,6 +172,21 @@ class RedisLine:
 
     async def close(self) -> None:
         await self._close()
+
+    def _planner(self) -> "Planner":
+        from outpost.migrations.redis.plan import Planner
+
+        return Planner(self._context)
+
+    def _verifier(self) -> "Verifier":
+        from outpost.migrations.redis.verify import Verifier
+
+        return Verifier(self._context)
+
+    def _cleanup(self) -> "Cleanup":
+        from outpost.migrations.redis.cleanup import Cleanup
+
+        return Cleanup(self._context, self._verifier())
 
 
 async def _if_permitted(work: Awaitable[_T], *, otherwise: _T) -> _T:

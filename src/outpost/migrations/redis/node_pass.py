@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
+
+import msgspec
 
 from outpost.clients.redis import Node, RedisReplyError, RedisUnavailable, Scan
 from outpost.migrations.errors import Refused
@@ -30,8 +31,7 @@ _FULL_PATIENCE = 300.0
 """Memory that is full, unlike a replica that is behind, seldom mends itself."""
 
 
-@dataclass(frozen=True)
-class Tools:
+class Tools(msgspec.Struct, frozen=True):
     """What a pass works with."""
 
     task: Task
@@ -42,8 +42,7 @@ class Tools:
     progress: Callable[["NodePass"], None]
 
 
-@dataclass(frozen=True)
-class _UnderWay:
+class _UnderWay(msgspec.Struct, frozen=True):
     """A page that is worked on: where the scan goes on after it, its keys, and the batch it is sent with."""
 
     cursor: int

@@ -1,7 +1,8 @@
 """The records that the scripts left alone, looked at one by one: a few of them can be understood after all."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+import msgspec
 
 from outpost.migrations.redis.families import Kind, Named, Sorted, meanings, meant
 from outpost.migrations.redis.large import TooLarge, copy_large
@@ -17,7 +18,7 @@ class OddOnes:
         self._task = task
         self._worker = worker
         self._aside = aside
-        self._certain = worker_for(replace(task, doubtful=False))
+        self._certain = worker_for(msgspec.structs.replace(task, doubtful=False))
 
     async def settle(self, done: Done, unclear: Sequence[bytes]) -> None:
         """Work off what is odd about a page, and those of its keys whose names say too little."""

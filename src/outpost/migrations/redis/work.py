@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from outpost.clients.redis import Argument
 from outpost.migrations.failpoints import failpoint
@@ -18,8 +19,7 @@ Odd = tuple[bytes, int, str]
 """A record that a script left alone: key, number of the migration, reason."""
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """What a pass is to do.
 
     Attributes:
@@ -72,8 +72,7 @@ class Task:
         )
 
 
-@dataclass
-class Done:
+class Done(msgspec.Struct):
     """What has become of the records of a page.
 
     Attributes:
@@ -81,9 +80,9 @@ class Done:
         took: Of each call the microseconds in the server, and its records.
     """
 
-    tally: Tally = field(default_factory=Tally)
-    odd: list[Odd] = field(default_factory=list[Odd])
-    took: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    tally: Tally = msgspec.field(default_factory=Tally)
+    odd: list[Odd] = []
+    took: list[tuple[int, int]] = []
 
     def take(self, reply: Sequence[Any], records: int) -> None:
         """Add the reply of the upgrade script."""

@@ -36,12 +36,13 @@ async def outpost_migrate(settings: Mapping[str, str], *arguments: str) -> dict[
 
 
 async def _largest_memory(pid: int) -> int:
-    """Return the most MiB the process had in memory until it ended."""
+    """Return the most MiB that the process and those it started had in memory until it ended."""
     largest = 0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         while process.status() != psutil.STATUS_ZOMBIE:
-            largest = max(largest, process.memory_info().rss)
+            family = [process, *process.children()]
+            largest = max(largest, sum(each.memory_info().rss for each in family))
             await asyncio.sleep(0.02)
     return round(largest / 1024 / 1024)
 

@@ -15,6 +15,7 @@ SMALLEST_BATCH = 8
 LARGEST_BATCH = 512
 _FIRST_BATCH = 40
 _SHARE_OF_BUDGET = 0.12  # of the latency budget, which a call may take itself; the rest is for what waits beside it
+_SHARE_ALONE = 0.3  # where nobody waits beside it: longer calls are fewer, and cost less
 _MOST_PAGES = 8
 _LONGEST_REST = 1.0
 
@@ -26,11 +27,13 @@ class Health(msgspec.Struct, frozen=True):
         replica_lag_seconds: Of the slowest replica that is connected; None without replicas.
         memory_share: Of the store's own limit; None without a limit.
         saving: It writes a snapshot now, for which it may need as much memory again.
+        alone: No client is connected but this run.
     """
 
     replica_lag_seconds: float | None = None
     memory_share: float | None = None
     saving: bool = False
+    alone: bool = False
 
 
 class Throttle:
@@ -46,6 +49,7 @@ class Throttle:
         self.server_ms = 0.0
         """Of a call, as a moving average."""
         self.pages = _MOST_PAGES
+        self._alone = False
 
     @property
     def batch(self) -> int:
@@ -69,7 +73,7 @@ class Throttle:
         if typical > budget_ms:
             self._size = max(self._size / 2, SMALLEST_BATCH)
             self.pages = max(self.pages // 2, 1)
-        elif typical > budget_ms * _SHARE_OF_BUDGET:
+        elif typical > budget_ms * (_SHARE_ALONE if self._alone else _SHARE_OF_BUDGET):
             self._size = max(self._size * 0.9, SMALLEST_BATCH)
         elif full:
             self._size = min(self._size * 1.125, LARGEST_BATCH)
@@ -80,7 +84,8 @@ class Throttle:
         return health.memory_share is not None and health.memory_share > self._limits.max_memory_share
 
     def pause(self, health: Health) -> str:
-        """Return why work must wait now; empty if it need not."""
+        """Take note of what the store says; return why work must wait now, empty if it need not."""
+        self._alone = health.alone
         limits = self._limits
         lag, share = health.replica_lag_seconds, health.memory_share
         if share is not None and self.full(health):

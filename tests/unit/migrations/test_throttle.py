@@ -63,6 +63,22 @@ def test_slow_pages_leave_the_smallest_batch_and_one_page_under_way() -> None:
     assert throttle.pages == 1
 
 
+def test_calls_may_take_longer_where_nobody_else_is_connected() -> None:
+    among_others, alone = Throttle(Limits()), Throttle(Limits())
+    alone.pause(Health(alone=True))
+
+    for throttle in (among_others, alone):
+        for _ in range(40):
+            _page(throttle, BUDGET * 0.005 * throttle.batch)  # a record costs half a hundredth of the budget
+
+    assert 20 <= among_others.batch <= 28
+    assert 54 <= alone.batch <= 68
+    alone.pause(Health())
+    for _ in range(40):
+        _page(alone, BUDGET * 0.005 * alone.batch)
+    assert alone.batch <= 28
+
+
 def test_a_batch_that_was_asked_for_stays() -> None:
     throttle = Throttle(Limits(batch=17))
 

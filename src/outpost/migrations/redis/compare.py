@@ -95,7 +95,9 @@ def essence(record: Stored, *, is_summary: bool) -> bytes:
     size = record.size if record.large or record.type != "hash" else 0
     fields = record.fields
     if not is_summary:
-        fields = {name: value for name, value in fields.items() if name not in _ADDED}
+        fields = dict(fields)
+        for name in _ADDED:
+            fields.pop(name, None)
         for name in TIMES:
             if name in fields:
                 fields[name] = _in_milliseconds(fields[name])

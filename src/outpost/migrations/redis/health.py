@@ -7,6 +7,8 @@ from outpost.clients.redis import Node, RedisReplyError
 from outpost.migrations.throttle import Health
 
 _REPLICA = re.compile(rb"^slave\d+:(.*)$", re.MULTILINE)
+_OWN_CLIENTS = 2
+"""Of a run: one connection for the work, one for the lock."""
 
 
 async def health(node: Node) -> Health:
@@ -41,6 +43,7 @@ def read_info(info: bytes) -> Health:
         replica_lag_seconds=max(lags, default=None),
         memory_share=used / limit if limit else None,
         saving=lines.get(b"rdb_bgsave_in_progress") == b"1",
+        alone=0 < int(lines.get(b"connected_clients", b"0")) <= _OWN_CLIENTS,
     )
 
 

@@ -102,6 +102,7 @@ async def listed_many(context: Context, asked: Sequence[tuple[bytes, bytes]]) ->
 
 
 def _stored(record: list[Any]) -> Stored:
-    kind, ttl, length, size = record[:4]
-    fields = dict(zip(record[4::2], record[5::2], strict=True))
+    items = iter(record)
+    kind, ttl, length, size = next(items), next(items), next(items), next(items)
+    fields = dict(zip(items, items, strict=True))
     return Stored(kind.decode(), ttl, length, size, fields, large=kind == b"hash" and len(fields) != length)

@@ -1,5 +1,7 @@
 """What is read from INFO."""
 
+import pytest
+
 from outpost.migrations.redis.health import read_info
 from outpost.migrations.throttle import Health
 
@@ -20,3 +22,12 @@ def test_the_slowest_replica_that_is_online_counts() -> None:
 
 def test_a_server_without_limit_or_replicas_holds_nobody_back() -> None:
     assert read_info(b"used_memory:500\r\nmaxmemory:0\r\n") == Health()
+
+
+@pytest.mark.parametrize(("clients", "alone"), [(b"1", True), (b"2", True), (b"3", False), (b"0", False)])
+def test_a_run_has_two_connections_and_is_alone_where_there_are_no_more(clients: bytes, alone: bool) -> None:
+    assert read_info(b"connected_clients:%b\r\n" % clients).alone is alone
+
+
+def test_where_it_is_not_told_others_are_assumed() -> None:
+    assert not read_info(b"").alone

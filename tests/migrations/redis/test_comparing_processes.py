@@ -71,8 +71,8 @@ async def test_it_finds_the_same_as_one_process(store: RedisStore, request: pyte
     together = await verified(store)
 
     assert made == [2]
-    assert [(each.compared, each.population, each.note) for each in together] == [
-        (each.compared, each.population, each.note) for each in alone
+    assert [(each.compared, each.population, each.different, each.note) for each in together] == [
+        (each.compared, each.population, each.different, each.note) for each in alone
     ]
     told = [sorted(each.differences) for each in together]
     assert told == [sorted(each.differences) for each in alone]

@@ -25,6 +25,7 @@ def has_lost_its_keys(before: int, now: int) -> bool:
 
 
 def came_back_empty(endpoint: str, before: int, now: int) -> CameBackEmpty:
+    """Return the error for a server that held `before` keys and holds `now`."""
     return CameBackEmpty(
         endpoint,
         f"it has restarted without its data: it held {before:,} keys and holds {now:,}; restore its backup, then run "
@@ -38,7 +39,7 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    """Remembers the servers of one client; `RedisOptions.admit` of a run that writes."""
+    """Remembers the servers of one client; it is what `RedisOptions.admit` asks."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
